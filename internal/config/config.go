@@ -1,0 +1,83 @@
+// Package config turns the stack's configuration into a typed Config. Every key is declared once, in
+// keys.go, with its default, its description and the values it allows; Pulumi.yaml and the README's table
+// are written from there. All problems of a configuration are reported in one error.
+package config
+
+import "time"
+
+// Config is the checked configuration of one stack; values that were left out are filled in.
+type Config struct {
+	// CanaryWeight is the canary's share of the requests.
+	CanaryWeight Weight
+	// Name is that of the app's Service, Deployments and routes; with "-canary" it is still a DNS label.
+	Name string
+	// Namespace is the app's namespace, made by the stack.
+	Namespace string
+	// Host is the DNS name of ingress traffic, in lower case, with at least one dot.
+	Host string
+	// StableImage is the stable subset's image, by tag or digest; "" is the example app.
+	StableImage string
+	// CanaryImage is the canary subset's image, by tag or digest; "" is the example app.
+	CanaryImage string
+	// StableReplicas is the wanted number of stable pods, 1 to 100.
+	StableReplicas int
+	// CanaryReplicas is the wanted number of canary pods, 0 to 100; 0 only at weight 0.
+	CanaryReplicas int
+	// ContainerPort is the port on which the app serves HTTP.
+	ContainerPort int
+	// ReadinessPath is the path of the readiness probe, starting with a slash.
+	ReadinessPath string
+	// ImagePullSecret is the name of a Secret in Namespace; "" is none.
+	ImagePullSecret string
+	// DrainSeconds is the longest request that survives a change, 1 to 3600 seconds.
+	DrainSeconds int
+	// Cluster is where the stack runs.
+	Cluster Cluster
+	// Istio is the mesh.
+	Istio Istio
+	// ConvergeTimeout is the longest wait for every proxy to serve a new split, 1 second to 1 hour.
+	ConvergeTimeout time.Duration
+}
+
+// Values of Cluster.Provider.
+const (
+	ProviderK3d      = "k3d"      // the stack makes a k3d cluster on this machine
+	ProviderExisting = "existing" // the stack uses the cluster that Kubeconfig names
+)
+
+// Cluster says where the stack runs. Name, Agents, K3sImage and ImportImages matter to k3d only;
+// Kubeconfig and Context are empty with k3d.
+type Cluster struct {
+	// Provider is ProviderK3d or ProviderExisting.
+	Provider string
+	// Name is the k3d cluster's, at most 32 characters.
+	Name string
+	// Agents is the number of nodes beside the one server, 0 to 16.
+	Agents int
+	// K3sImage is the image of the nodes, by tag or digest.
+	K3sImage string
+	// HTTPPort is the port of this machine that reaches the ingress gateway.
+	HTTPPort int
+	// Kubeconfig is a path or the content itself, never empty with an existing cluster. It may hold
+	// credentials: keep it out of output and mark it secret before it enters the state.
+	Kubeconfig string
+	// Context is the kubeconfig's context to use; "" is its current one.
+	Context string
+	// ImportImages are images of this machine's Docker to load into the k3d cluster, by tag or digest.
+	ImportImages []string
+}
+
+// Istio is the mesh that the stack installs or finds.
+type Istio struct {
+	// Install is whether the stack installs Istio; false only with an existing cluster.
+	Install bool
+	// Version is that of the charts: major.minor.patch.
+	Version string
+	// ChartRepository is an http, https or oci URL.
+	ChartRepository string
+	// Hub is the registry and folder of the images, Tag their tag.
+	Hub, Tag string
+	// Values are extra Helm values by chart, merged last; each of the keys base, istiod,
+	// ingressgateway and egressgateway may be there and holds an object.
+	Values map[string]any
+}

@@ -1,0 +1,147 @@
+package config
+
+import (
+	"strconv"
+	"time"
+
+	"canary/internal/pins"
+)
+
+// What image references must look like.
+const imageAllowed = "an image reference with a tag or a digest"
+
+// An array and not a map: messages and documents follow this order.
+var declarations = []declaration{{
+	Key: Key{"canaryWeight", "0",
+		"Share of the requests that the canary serves, in percent: 0 to 100 with at most two decimals."},
+	rule:    rule{"a percentage from 0 to 100 with at most two decimals, digits only", setCanaryWeight},
+	example: "12.5",
+}, {
+	Key: Key{"name", "app-example",
+		"Name of the app's Service, Deployments and routes: a DNS label of at most " + strconv.Itoa(maxNameLen) + " characters that starts with a letter."},
+	rule: text("a DNS label (a-z, 0-9 and -) that starts with a letter, at most "+strconv.Itoa(maxNameLen)+" characters",
+		func(c *Config) *string { return &c.Name }, isName),
+}, {
+	Key: Key{"namespace", "",
+		"Namespace that the stack makes for the app: a DNS label of at most 63 characters; empty means the value of name."},
+	rule: text("a DNS label (a-z, 0-9 and -) of at most 63 characters, not default, istio-system or kube-*",
+		func(c *Config) *string { return &c.Namespace }, isNamespace),
+	example: "app-example",
+}, {
+	Key: Key{"host", "",
+		"DNS name of ingress traffic, in lower case and without wildcards, at most 253 characters; empty means <name>.<namespace>.localhost."},
+	rule: text("a DNS name in lower case with at least one dot, at most 253 characters, no wildcard, no IP address, not the Service's own name",
+		func(c *Config) *string { return &c.Host }, isHost),
+	example: "app-example.localhost",
+}, {
+	Key: Key{"stableImage", "",
+		"Image of the stable subset, by tag or digest; empty means the example app."},
+	rule:    text(imageAllowed, func(c *Config) *string { return &c.StableImage }, isPinnedReference),
+	example: "ghcr.io/me/app:1.0.0",
+}, {
+	Key: Key{"canaryImage", "",
+		"Image of the canary subset, by tag or digest; empty means the value of stableImage."},
+	rule:    text(imageAllowed, func(c *Config) *string { return &c.CanaryImage }, isPinnedReference),
+	example: "ghcr.io/me/app:1.1.0",
+}, {
+	Key: Key{"stableReplicas", "1",
+		"Pods of the stable subset: 1 to 100."},
+	rule: wholeNumber(1, 100, func(c *Config) *int { return &c.StableReplicas }),
+}, {
+	Key: Key{"canaryReplicas", "1",
+		"Pods of the canary subset: 0 to 100, and 0 only while canaryWeight is 0."},
+	rule: wholeNumber(0, 100, func(c *Config) *int { return &c.CanaryReplicas }).
+		and(", and 0 only with canaryWeight 0"),
+}, {
+	Key: Key{"containerPort", "8080",
+		"TCP port on which the app's container serves HTTP: 1 to 65535."},
+	rule: wholeNumber(1, 65535, func(c *Config) *int { return &c.ContainerPort }),
+}, {
+	Key: Key{"readinessPath", "/",
+		"Path on containerPort that answers 200 to 399 when the app is ready; starts with a slash."},
+	rule: text("a URL path that starts with a slash, without spaces and control characters",
+		func(c *Config) *string { return &c.ReadinessPath }, isReadinessPath),
+}, {
+	Key: Key{"imagePullSecret", "",
+		"Name of the Secret in the app's namespace with the credentials of the images' registry; empty means none."},
+	rule: text("a Secret's name: a-z, 0-9, - and . as in a DNS name, at most 253 characters",
+		func(c *Config) *string { return &c.ImagePullSecret }, isSecretName),
+	example: "registry-credentials",
+}, {
+	Key: Key{"drainSeconds", "20",
+		"Longest request that survives a change, in seconds: 1 to 3600."},
+	rule: wholeNumber(1, 3600, func(c *Config) *int { return &c.DrainSeconds }),
+}, {
+	Key: Key{"clusterProvider", ProviderK3d,
+		"Where the stack runs: k3d makes a cluster on this machine, existing uses the one that kubeconfig names."},
+	rule: choice(func(c *Config) *string { return &c.Cluster.Provider }, ProviderK3d, ProviderExisting),
+}, {
+	Key: Key{"clusterName", "canary",
+		"Name of the k3d cluster: a DNS label of at most " + strconv.Itoa(maxClusterNameLen) + " characters."},
+	rule: text("a DNS label (a-z, 0-9 and -) of at most "+strconv.Itoa(maxClusterNameLen)+" characters",
+		func(c *Config) *string { return &c.Cluster.Name }, isClusterName),
+}, {
+	Key: Key{"agents", "3",
+		"Agent nodes of the k3d cluster beside its one server: 0 to 16."},
+	rule: wholeNumber(0, 16, func(c *Config) *int { return &c.Cluster.Agents }),
+}, {
+	Key: Key{"k3sImage", pins.K3sImage,
+		"Image of the k3d cluster's nodes, by tag or digest."},
+	rule: text(imageAllowed, func(c *Config) *string { return &c.Cluster.K3sImage }, isPinnedReference),
+}, {
+	Key: Key{"httpPort", "80",
+		"TCP port of this machine that reaches the ingress gateway: 1 to 65535."},
+	rule: wholeNumber(1, 65535, func(c *Config) *int { return &c.Cluster.HTTPPort }),
+}, {
+	Key: Key{"kubeconfig", "",
+		"Kubeconfig of the existing cluster, as a file's path or as the content itself, which belongs in a secret; needed with clusterProvider existing and allowed only there."},
+	rule: text("the path or the content of a kubeconfig, only with clusterProvider existing",
+		func(c *Config) *string { return &c.Cluster.Kubeconfig }, isAnything),
+	example: "~/.kube/config",
+	hidden:  true,
+}, {
+	Key: Key{"context", "",
+		"Context of the kubeconfig to use, only with clusterProvider existing; empty means its current one."},
+	rule: text("the name of a context, only with clusterProvider existing",
+		func(c *Config) *string { return &c.Cluster.Context }, isOneLine),
+	example: "staging",
+}, {
+	Key: Key{"importImages", "",
+		"Images of this machine's Docker to load into the k3d cluster, by tag or digest, separated by commas or spaces; empty means none."},
+	rule:    rule{"image references with a tag or a digest, separated by commas or spaces, only with clusterProvider k3d", setImportImages},
+	example: "app:1.0.0,app:1.1.0",
+}, {
+	Key: Key{"istioInstall", "true",
+		"Whether the stack installs Istio: true, or false to use the one that an existing cluster has."},
+	rule: trueOrFalse(func(c *Config) *bool { return &c.Istio.Install }).
+		and(", and false only with clusterProvider existing"),
+}, {
+	Key: Key{"istioVersion", pins.IstioVersion,
+		"Version of Istio's charts: major.minor.patch."},
+	rule: text("a version major.minor.patch", func(c *Config) *string { return &c.Istio.Version }, isVersion),
+}, {
+	Key: Key{"istioChartRepository", pins.IstioChartRepository,
+		"Helm repository of Istio's charts: an http, https or oci URL."},
+	rule: text("an http, https or oci URL without credentials, query and fragment",
+		func(c *Config) *string { return &c.Istio.ChartRepository }, isChartRepository),
+}, {
+	Key: Key{"istioHub", pins.IstioHub,
+		"Registry and folder of Istio's images."},
+	rule: text("an image reference's registry and folder, without tag and digest",
+		func(c *Config) *string { return &c.Istio.Hub }, isRepository),
+}, {
+	Key: Key{"istioTag", "",
+		"Tag of Istio's images; empty means the value of istioVersion."},
+	rule: text("an image tag: letters, digits, _, . and -, at most 128 characters",
+		func(c *Config) *string { return &c.Istio.Tag }, isTag),
+	example: pins.IstioVersion,
+}, {
+	Key: Key{"istioValues", "{}",
+		"Extra Helm values by chart, merged last: an object whose keys are among base, istiod, ingressgateway and egressgateway."},
+	rule:    rule{"a JSON object whose keys are among base, istiod, ingressgateway and egressgateway, each with an object", setIstioValues},
+	command: "pulumi config set --path istioValues.istiod.autoscaleEnabled false",
+}, {
+	Key: Key{"convergeTimeout", "60",
+		"Longest wait for every proxy to serve a new split, in seconds: 1 to 3600."},
+	rule: wholeSeconds(1, 3600, func(c *Config) *time.Duration { return &c.ConvergeTimeout }),
+}}

@@ -1,0 +1,136 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Parse checks the values of a stack's configuration, by key without the project's prefix, and fills in
+// what was left out. Its error lists every problem on a line of its own, in the order of Keys: the key,
+// the value found, what is allowed and what to do.
+func Parse(values map[string]string) (*Config, error) {
+	return parse(values, func(string) bool { return false })
+}
+
+// parse is Parse for values of which some, by key, are secrets that no message may show.
+func parse(values map[string]string, secret func(key string) bool) (*Config, error) {
+	p := &parser{values: values, secret: secret, failed: map[string]bool{}}
+	p.readKeys()
+	p.derive()
+	p.checkTogether()
+	p.refuseUnknown()
+	if len(p.problems) > 0 {
+		return nil, p.report()
+	}
+	return &p.config, nil
+}
+
+type parser struct {
+	values   map[string]string
+	secret   func(key string) bool
+	config   Config
+	problems []problem
+	failed   map[string]bool // keys with a problem
+}
+
+type problem struct{ key, text string }
+
+// readKeys checks every key by itself.
+func (p *parser) readKeys() {
+	for _, declared := range declarations {
+		value, found := p.values[declared.Name]
+		if !found {
+			value = declared.Default
+		}
+		if value == "" && declared.Default == "" {
+			continue
+		}
+		if err := declared.set(&p.config, value); err != nil {
+			why := ""
+			if !errors.Is(err, errNotAllowed) && !p.isSecret(declared) {
+				why = ", " + err.Error()
+			}
+			p.refuse(declared.Name, why, "")
+		}
+	}
+}
+
+// derive fills in the keys whose default depends on others.
+func (p *parser) derive() {
+	c := &p.config
+	if c.Namespace == "" {
+		c.Namespace = c.Name
+		if p.good("namespace", "name") && isReservedNamespace(c.Namespace) {
+			p.refuse("namespace", ", which means name's "+p.show(mustFind("name"), c.Name), "")
+		}
+	}
+	if c.Host == "" {
+		c.Host = c.Name + "." + c.Namespace + ".localhost"
+	}
+	if c.CanaryImage == "" {
+		c.CanaryImage = c.StableImage
+	}
+	if c.Istio.Tag == "" {
+		c.Istio.Tag = c.Istio.Version
+	}
+}
+
+// checkTogether checks what one key allows another. A key that is wrong by itself says so only once.
+func (p *parser) checkTogether() {
+	c := &p.config
+	if p.good("canaryWeight", "canaryReplicas") && c.CanaryReplicas == 0 && c.CanaryWeight > 0 {
+		p.refuse("canaryReplicas", " with canaryWeight "+p.found(mustFind("canaryWeight")), "pulumi config set canaryReplicas 1")
+	}
+	if p.good("name", "namespace", "host") && slices.Contains(serviceHosts(c), c.Host) {
+		p.refuse("host", ", which is the Service's own name", "pulumi config rm host")
+	}
+	if !p.good("clusterProvider") {
+		return
+	}
+	with := fmt.Sprintf(" with clusterProvider %q", c.Cluster.Provider)
+	if c.Cluster.Provider == ProviderExisting {
+		if c.Cluster.Kubeconfig == "" {
+			p.refuse("kubeconfig", with, "")
+		}
+		if p.good("importImages") && len(c.Cluster.ImportImages) > 0 {
+			p.refuse("importImages", with, "pulumi config rm importImages")
+		}
+		return
+	}
+	if c.Cluster.Kubeconfig != "" {
+		p.refuse("kubeconfig", with, "pulumi config rm kubeconfig")
+	}
+	if p.good("context") && c.Cluster.Context != "" {
+		p.refuse("context", with, "pulumi config rm context")
+	}
+	if p.good("istioInstall") && !c.Istio.Install {
+		p.refuse("istioInstall", with, "")
+	}
+}
+
+// serviceHosts are the names by which the mesh already knows the app.
+func serviceHosts(c *Config) []string {
+	name := c.Name + "." + c.Namespace
+	return []string{name, name + ".svc", name + ".svc.cluster.local"}
+}
+
+func (p *parser) refuseUnknown() {
+	var unknown []string
+	for name := range p.values {
+		if position(name) == len(declarations) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	for _, name := range unknown {
+		// The value stays out of the message: it may be a secret under a misspelt name.
+		shown := strings.Trim(quote(name), `"`)
+		p.add(name, fmt.Sprintf("%s: no such key; nearest: %s; run: pulumi config rm %s", shown, nearest(name), shown))
+	}
+}
+
+func (p *parser) good(keys ...string) bool {
+	return !slices.ContainsFunc(keys, func(key string) bool { return p.failed[key] })
+}

@@ -1,0 +1,130 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/pins"
+)
+
+func TestParseDefaults(t *testing.T) {
+	t.Parallel()
+	config, err := Parse(nil)
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(&Config{
+		Name: "app-example", Namespace: "app-example", Host: "app-example.app-example.localhost",
+		StableReplicas: 1, CanaryReplicas: 1, ContainerPort: 8080, ReadinessPath: "/", DrainSeconds: 20,
+		Cluster: Cluster{Provider: ProviderK3d, Name: "canary", Agents: 3, K3sImage: pins.K3sImage, HTTPPort: 80},
+		Istio: Istio{
+			Install: true, Version: pins.IstioVersion, ChartRepository: pins.IstioChartRepository,
+			Hub: pins.IstioHub, Tag: pins.IstioVersion, Values: map[string]any{},
+		},
+		ConvergeTimeout: time.Minute,
+	}, config))
+}
+
+func TestParseEveryKey(t *testing.T) {
+	t.Parallel()
+	digest := "ghcr.io/me/app@sha256:" + strings.Repeat("0a", 32)
+	config, err := Parse(map[string]string{
+		"canaryWeight": "12.5", "name": "shop", "namespace": "store", "host": "shop.example.com",
+		"stableImage": "localhost:5000/shop:1", "canaryImage": digest, "stableReplicas": "4", "canaryReplicas": "2",
+		"containerPort": "9000", "readinessPath": "/ready?deep=1", "imagePullSecret": "ghcr.io", "drainSeconds": "3600",
+		"clusterProvider": "existing", "clusterName": "other", "agents": "0", "k3sImage": "rancher/k3s:v1", "httpPort": "8080",
+		"kubeconfig": "apiVersion: v1\nkind: Config\n", "context": "staging", "importImages": "",
+		"istioInstall": "false", "istioVersion": "1.30.0", "istioChartRepository": "oci://ghcr.io/istio/release/charts",
+		"istioHub": "docker.io/istio", "istioTag": "1.30.0-distroless", "istioValues": `{"istiod":{"pilot":{"cpu":1}},"base":{}}`,
+		"convergeTimeout": "3600",
+	})
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(&Config{
+		CanaryWeight: 1250, Name: "shop", Namespace: "store", Host: "shop.example.com",
+		StableImage: "localhost:5000/shop:1", CanaryImage: digest, StableReplicas: 4, CanaryReplicas: 2,
+		ContainerPort: 9000, ReadinessPath: "/ready?deep=1", ImagePullSecret: "ghcr.io", DrainSeconds: 3600,
+		Cluster: Cluster{
+			Provider: ProviderExisting, Name: "other", Agents: 0, K3sImage: "rancher/k3s:v1", HTTPPort: 8080,
+			Kubeconfig: "apiVersion: v1\nkind: Config\n", Context: "staging",
+		},
+		Istio: Istio{
+			Version: "1.30.0", ChartRepository: "oci://ghcr.io/istio/release/charts", Hub: "docker.io/istio", Tag: "1.30.0-distroless",
+			Values: map[string]any{"istiod": map[string]any{"pilot": map[string]any{"cpu": 1.0}}, "base": map[string]any{}},
+		},
+		ConvergeTimeout: time.Hour,
+	}, config))
+}
+
+func TestParseDerives(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		values map[string]string
+		get    func(*Config) string
+		want   string
+	}{
+		{"namespace from name", map[string]string{"name": "shop"}, func(c *Config) string { return c.Namespace }, "shop"},
+		{"host from name and namespace", map[string]string{"name": "shop", "namespace": "store"}, func(c *Config) string { return c.Host }, "shop.store.localhost"},
+		{"canary image from stable image", map[string]string{"stableImage": "a:1"}, func(c *Config) string { return c.CanaryImage }, "a:1"},
+		{"canary image beside the example app", map[string]string{"canaryImage": "a:1"}, func(c *Config) string { return c.StableImage }, ""},
+		{"tag from version", map[string]string{"istioVersion": "1.2.3"}, func(c *Config) string { return c.Istio.Tag }, "1.2.3"},
+		{"empty is absent", map[string]string{"namespace": "", "host": ""}, func(c *Config) string { return c.Host }, "app-example.app-example.localhost"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			config, err := Parse(tc.values)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, tc.get(config))
+		})
+	}
+}
+
+func TestParseImportImages(t *testing.T) {
+	t.Parallel()
+	config, err := Parse(map[string]string{"importImages": " a:1,b:2\n\tc/d:3, "})
+	require.NoError(t, err)
+	require.Equal(t, []string{"a:1", "b:2", "c/d:3"}, config.Cluster.ImportImages)
+}
+
+// What the messages advise must itself be allowed.
+func TestAdviceIsAllowed(t *testing.T) {
+	t.Parallel()
+	for _, declared := range declarations {
+		args := strings.Fields(declared.advice())[3:]
+		if args[0] == "--path" {
+			continue
+		}
+		require.Equal(t, declared.Name, args[0])
+		require.NoError(t, declared.set(&Config{}, args[1]), declared.Name)
+	}
+}
+
+func TestParseAllProblemsAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := Parse(map[string]string{
+		"zeal": "1", "canaryWieght": "50", "convergeTimeout": "60s", "kubeconfig": "hunter2", "agents": "", "canaryWeight": "-1", "canaryReplicas": "0",
+	})
+	require.EqualError(t, err, `6 problems in the stack's configuration:
+  canaryWeight: found "-1"; allowed: a percentage from 0 to 100 with at most two decimals, digits only; for example: pulumi config set canaryWeight 12.5
+  agents: found ""; allowed: a whole number from 0 to 16; for example: pulumi config set agents 3
+  kubeconfig: found a value that is not shown with clusterProvider "k3d"; allowed: the path or the content of a kubeconfig, only with clusterProvider existing; run: pulumi config rm kubeconfig
+  convergeTimeout: found "60s"; allowed: a whole number from 1 to 3600; for example: pulumi config set convergeTimeout 60
+  canaryWieght: no such key; nearest: canaryWeight; run: pulumi config rm canaryWieght
+  zeal: no such key; nearest: name; run: pulumi config rm zeal`)
+}
+
+func TestParseHidesSecrets(t *testing.T) {
+	t.Parallel()
+	_, err := parse(map[string]string{"importImages": "hunter2:1,Hunter2", "name": "kube-hunter2"}, func(string) bool { return true })
+	require.EqualError(t, err, `2 problems in the stack's configuration:
+  namespace: found nothing, which means name's a value that is not shown; allowed: a DNS label (a-z, 0-9 and -) of at most 63 characters, not default, istio-system or kube-*; for example: pulumi config set namespace app-example
+  importImages: found a value that is not shown; allowed: image references with a tag or a digest, separated by commas or spaces, only with clusterProvider k3d; for example: pulumi config set importImages app:1.0.0,app:1.1.0`)
+}
+
+func TestParseShortensLongValues(t *testing.T) {
+	t.Parallel()
+	_, err := Parse(map[string]string{"agents": strings.Repeat("é", 81)})
+	require.ErrorContains(t, err, `agents: found "`+strings.Repeat("é", 80)+`"…; allowed: `)
+}

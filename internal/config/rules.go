@@ -1,0 +1,195 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// rule is what one key allows: in words, and as a function that checks a value and stores it.
+type rule struct {
+	// allowed completes "allowed: ".
+	allowed string
+	// set stores a value or says why not: errNotAllowed where allowed says all there is to say, else an
+	// error that completes "found VALUE, ".
+	set func(*Config, string) error
+}
+
+var errNotAllowed = errors.New("not allowed")
+
+const (
+	maxNameLen        = validation.DNS1123LabelMaxLength - len("-canary")
+	maxClusterNameLen = 32 // k3d's own limit: its containers are named after the cluster
+)
+
+func text(allowed string, field func(*Config) *string, ok func(string) bool) rule {
+	return rule{allowed, func(c *Config, value string) error {
+		if !ok(value) {
+			return errNotAllowed
+		}
+		*field(c) = value
+		return nil
+	}}
+}
+
+func choice(field func(*Config) *string, values ...string) rule {
+	return text(strings.Join(values, " or "), field, func(value string) bool {
+		return slices.Contains(values, value)
+	})
+}
+
+func wholeNumber(low, high int, field func(*Config) *int) rule {
+	return rule{numberAllowed(low, high), func(c *Config, value string) error {
+		number, err := parseNumber(value, low, high)
+		*field(c) = number
+		return err
+	}}
+}
+
+func wholeSeconds(low, high int, field func(*Config) *time.Duration) rule {
+	return rule{numberAllowed(low, high), func(c *Config, value string) error {
+		number, err := parseNumber(value, low, high)
+		*field(c) = time.Duration(number) * time.Second
+		return err
+	}}
+}
+
+func numberAllowed(low, high int) string {
+	return fmt.Sprintf("a whole number from %d to %d", low, high)
+}
+
+func parseNumber(value string, low, high int) (int, error) {
+	number, err := strconv.Atoi(value)
+	// Written back it must be the same, or it had a sign or leading zeros.
+	if err != nil || strconv.Itoa(number) != value || number < low || number > high {
+		return 0, errNotAllowed
+	}
+	return number, nil
+}
+
+func trueOrFalse(field func(*Config) *bool) rule {
+	return rule{"true or false", func(c *Config, value string) error {
+		if value != "true" && value != "false" {
+			return errNotAllowed
+		}
+		*field(c) = value == "true"
+		return nil
+	}}
+}
+
+// and adds to what a rule says is allowed; the parser checks the addition, since it concerns other keys.
+func (r rule) and(more string) rule {
+	r.allowed += more
+	return r
+}
+
+func setCanaryWeight(c *Config, value string) error {
+	weight, err := parseWeight(value)
+	c.CanaryWeight = weight
+	return err
+}
+
+func setImportImages(c *Config, value string) error {
+	images := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	var bad []string
+	for _, image := range images {
+		if !isPinnedReference(image) {
+			bad = append(bad, quote(image))
+		}
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("of which %s cannot be used", strings.Join(bad, ", "))
+	}
+	c.Cluster.ImportImages = images
+	return nil
+}
+
+// charts are the keys of istioValues.
+var charts = []string{"base", "istiod", "ingressgateway", "egressgateway"}
+
+func setIstioValues(c *Config, value string) error {
+	var values map[string]any
+	if json.Unmarshal([]byte(value), &values) != nil || values == nil {
+		return errNotAllowed
+	}
+	var bad []string
+	for key, of := range values {
+		if _, object := of.(map[string]any); !object || !slices.Contains(charts, key) {
+			bad = append(bad, quote(key))
+		}
+	}
+	if len(bad) > 0 {
+		slices.Sort(bad)
+		return fmt.Errorf("of which %s cannot be used", strings.Join(bad, ", "))
+	}
+	c.Istio.Values = values
+	return nil
+}
+
+// isName is stricter than RFC 1123: a Service's name starts with a letter.
+func isName(value string) bool {
+	return len(value) <= maxNameLen && len(validation.IsDNS1035Label(value)) == 0
+}
+
+func isNamespace(value string) bool {
+	return len(validation.IsDNS1123Label(value)) == 0 && !isReservedNamespace(value)
+}
+
+// isReservedNamespace names the namespaces that the stack must not take over, and above all not delete.
+func isReservedNamespace(value string) bool {
+	return value == "default" || value == "istio-system" || strings.HasPrefix(value, "kube-")
+}
+
+// isHost accepts what Istio does for a Gateway and a VirtualService, wildcards excepted: its labels are
+// DNS labels and the last one is not a number, which also excludes IP addresses.
+func isHost(value string) bool {
+	labels := strings.Split(value, ".")
+	if len(value) > validation.DNS1123SubdomainMaxLength || len(labels) < 2 {
+		return false
+	}
+	for _, label := range labels {
+		if len(validation.IsDNS1123Label(label)) > 0 {
+			return false
+		}
+	}
+	_, err := strconv.Atoi(labels[len(labels)-1])
+	return err != nil
+}
+
+func isClusterName(value string) bool {
+	return len(value) <= maxClusterNameLen && len(validation.IsDNS1123Label(value)) == 0
+}
+
+func isSecretName(value string) bool { return len(validation.IsDNS1123Subdomain(value)) == 0 }
+
+var readinessPathForm = regexp.MustCompile(`^/[!-~]*$`)
+
+func isReadinessPath(value string) bool {
+	_, err := url.ParseRequestURI(value)
+	return err == nil && readinessPathForm.MatchString(value)
+}
+
+var versionForm = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`)
+
+func isVersion(value string) bool { return versionForm.MatchString(value) }
+
+// isChartRepository refuses credentials and queries: the URL ends up in the state and in messages.
+func isChartRepository(value string) bool {
+	address, err := url.Parse(value)
+	return err == nil && slices.Contains([]string{"http", "https", "oci"}, address.Scheme) &&
+		address.Hostname() != "" && address.User == nil && !strings.ContainsAny(value, "?#") &&
+		!strings.ContainsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+}
+
+func isOneLine(value string) bool { return !strings.ContainsFunc(value, unicode.IsControl) }
+
+func isAnything(string) bool { return true }
