@@ -1,0 +1,73 @@
+package dataplane
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxNamed is how many lagging proxies an error spells out.
+const maxNamed = 10
+
+// Lagging is a proxy that does not serve the wanted split.
+type Lagging struct {
+	Namespace, Pod string
+	Serves         string // what it does instead, in words
+}
+
+// LagError says which proxies did not serve the split in time.
+type LagError struct {
+	Want    Split
+	Timeout time.Duration
+	Serving int       // proxies that hold the split
+	Lagging []Lagging // sorted by namespace and pod
+	// NoGateway is set when no running gateway pod serves the app's host.
+	NoGateway bool
+}
+
+// Error names each lagging proxy with what it serves.
+func (e *LagError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the split %v is written, but after %v ", e.Want, e.Timeout)
+	switch {
+	case len(e.Lagging) > 0:
+		fmt.Fprintf(&b, "%d of %d proxies do not serve it:", len(e.Lagging), e.Serving+len(e.Lagging))
+	case e.NoGateway:
+		b.WriteString("no running pod that the Gateway selects serves its host: there is no ingress traffic; check the ingress gateway's pods and the Gateway's selector")
+	}
+	for i, l := range e.Lagging {
+		if i == maxNamed {
+			fmt.Fprintf(&b, "\n  and %d more", len(e.Lagging)-maxNamed)
+			break
+		}
+		fmt.Fprintf(&b, "\n  %s/%s %s", l.Namespace, l.Pod, l.Serves)
+	}
+	b.WriteString("\nthe next `pulumi up` checks again, even without a change; a proxy that lags has usually lost its connection to istiod (port 15012)")
+	return b.String()
+}
+
+func (c *convergence) lag(timeout time.Duration) error {
+	if err := c.outage.err; err != nil {
+		return fmt.Errorf("the split %v is written, but the proxies could not be checked within %v (the next `pulumi up` checks again): %w", c.want, timeout, err)
+	}
+	t := c.tally()
+	e := &LagError{Want: c.want, Timeout: timeout, Serving: t.serving, NoGateway: t.gateways == 0}
+	for _, m := range t.lagging {
+		serves := m.seen.String()
+		switch {
+		case m.err != nil:
+			serves = "cannot be read: " + m.err.Error()
+		case m.gateway && m.seen.present() && !m.seen.host:
+			serves = "has no route for the external host"
+		}
+		if m.ending {
+			serves += " (its pod is ending)"
+		}
+		e.Lagging = append(e.Lagging, Lagging{Namespace: m.namespace, Pod: m.pod, Serves: serves})
+	}
+	slices.SortFunc(e.Lagging, func(a, b Lagging) int {
+		return strings.Compare(a.Namespace+"/"+a.Pod, b.Namespace+"/"+b.Pod)
+	})
+	return e
+}
