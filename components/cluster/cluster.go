@@ -1,0 +1,111 @@
+// Package cluster gives the Kubernetes cluster that everything else is installed in, and the provider for it: a k3d
+// cluster on this machine that the stack owns, or a cluster that exists already.
+//
+// The k3d cluster is made by the scripts in scripts/, run as Commands. Pulumi does not look at what a Command made, and
+// a Command that is killed leaves no record; hence the order of its parts:
+//
+//   - The identity is a random id, registered first. Its delete is what removes the cluster, so that whatever a create
+//     left behind is found and removed, by that id and by nothing else.
+//   - The cluster is made with the id on each of its containers. It has no delete and no triggers: other settings never
+//     replace a living cluster.
+//   - The kubeconfig is read by a Command of its own, whose inputs change only with the cluster.
+package cluster
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"canary/internal/config"
+)
+
+// Type is the component's type token.
+const Type = "canary:cluster:Cluster"
+
+// Args are the settings of a cluster.
+type Args struct {
+	// Config says which cluster it is.
+	Config config.Cluster
+	// StackName is written on the k3d cluster, so that another stack that wants the name can say whose it is.
+	StackName string
+}
+
+// Cluster is a Kubernetes cluster and the provider for what is installed in it. A resource that depends on it waits for
+// the images that are imported, too.
+type Cluster struct {
+	pulumi.ResourceState
+
+	// Provider knows this cluster only: nothing is read from the user's own kubeconfig.
+	Provider *kubernetes.Provider
+	// Kubeconfig is secret; its current context is Context.
+	Kubeconfig pulumi.StringOutput `pulumi:"kubeconfig"`
+	// Context is the name of the context in Kubeconfig.
+	Context string
+	// Owned is what resources in the cluster are DeletedWith; nil when the cluster is not the stack's.
+	Owned pulumi.Resource
+}
+
+// New registers the cluster. It fails before anything is registered when the settings cannot work: an unknown provider,
+// or a kubeconfig that cannot be read or has no such context.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Cluster, error) {
+	if args == nil {
+		return nil, errors.New("cluster: args are missing")
+	}
+	var fill func(*pulumi.Context, string, *Cluster) error
+	switch args.Config.Provider {
+	case config.ProviderK3d:
+		spec, err := newK3dSpec(args.Config, args.StackName)
+		if err != nil {
+			return nil, fmt.Errorf("cluster: %w", err)
+		}
+		fill = spec.register
+	case config.ProviderExisting:
+		kubeconfig, contextName, err := loadKubeconfig(args.Config.Kubeconfig, args.Config.Context)
+		if err != nil {
+			return nil, fmt.Errorf("cluster: %w", err)
+		}
+		fill = func(_ *pulumi.Context, _ string, c *Cluster) error {
+			c.Kubeconfig = secret(pulumi.String(kubeconfig))
+			c.Context = contextName
+			return nil
+		}
+	default:
+		return nil, fmt.Errorf("cluster: clusterProvider is %q: allowed are %s, %s",
+			args.Config.Provider, config.ProviderK3d, config.ProviderExisting)
+	}
+
+	c := &Cluster{}
+	if err := ctx.RegisterComponentResource(Type, name, c, opts...); err != nil {
+		return nil, fmt.Errorf("register the cluster %s: %w", name, err)
+	}
+	if err := fill(ctx, name, c); err != nil {
+		return nil, err
+	}
+
+	// Without an identifier any change of the kubeconfig, or one unknown in a preview, would replace the provider and
+	// every resource with it. It is a plain string, so that it is known in every preview.
+	identifier := c.Context
+	if args.Config.Provider == config.ProviderK3d {
+		identifier = args.Config.Name
+	}
+	provider, err := kubernetes.NewProvider(ctx, name, &kubernetes.ProviderArgs{
+		Kubeconfig:        c.Kubeconfig,
+		Context:           pulumi.String(c.Context),
+		ClusterIdentifier: pulumi.String(identifier),
+	}, pulumi.Parent(c))
+	if err != nil {
+		return nil, fmt.Errorf("register the provider of the cluster %s: %w", name, err)
+	}
+	c.Provider = provider
+
+	if err := ctx.RegisterResourceOutputs(c, pulumi.Map{"kubeconfig": c.Kubeconfig}); err != nil {
+		return nil, fmt.Errorf("register the outputs of the cluster %s: %w", name, err)
+	}
+	return c, nil
+}
+
+func secret(text pulumi.StringInput) pulumi.StringOutput {
+	return pulumi.ToSecret(text).(pulumi.StringOutput)
+}

@@ -1,0 +1,94 @@
+package cluster
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/pulumi/pulumi-command/sdk/go/command/local"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"canary/internal/config"
+)
+
+// k3dSpec is all that the Commands of a k3d cluster need to know.
+type k3dSpec struct {
+	name     string
+	httpPort int
+	images   []string
+	config   string // k3d's configuration file
+	settings string // what a living cluster cannot take on, see settings
+}
+
+func newK3dSpec(c config.Cluster, stackName string) (*k3dSpec, error) {
+	file, err := k3dConfig(c, stackName)
+	if err != nil {
+		return nil, err
+	}
+	return &k3dSpec{
+		name:     c.Name,
+		httpPort: c.HTTPPort,
+		images:   c.ImportImages,
+		config:   string(file),
+		settings: settings(c),
+	}, nil
+}
+
+// register adds the Commands to the component. They run in the project's folder; the scripts' paths are relative to it,
+// because the delete is stored in the state and has to work in a checkout that was moved.
+func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
+	identity, err := local.NewCommand(ctx, name+"-identity", &local.CommandArgs{
+		Create:      pulumi.String("sh scripts/cluster-identity.sh"),
+		Delete:      pulumi.String("sh scripts/cluster-delete.sh"),
+		Environment: pulumi.StringMap{"CLUSTER_NAME": pulumi.String(s.name)},
+	}, pulumi.Parent(c))
+	if err != nil {
+		return fmt.Errorf("register the identity of the cluster %s: %w", name, err)
+	}
+
+	server, err := local.NewCommand(ctx, name, &local.CommandArgs{
+		Create: pulumi.String("sh scripts/cluster-create.sh"),
+		Environment: pulumi.StringMap{
+			"CLUSTER_NAME":      pulumi.String(s.name),
+			"CLUSTER_ID":        identity.Stdout,
+			"CLUSTER_CONFIG":    pulumi.String(s.config),
+			"CLUSTER_SETTINGS":  pulumi.String(s.settings),
+			"CLUSTER_HTTP_PORT": pulumi.String(strconv.Itoa(s.httpPort)),
+		},
+	}, pulumi.Parent(c))
+	if err != nil {
+		return fmt.Errorf("register the k3d cluster %s: %w", name, err)
+	}
+
+	kubeconfig, err := local.NewCommand(ctx, name+"-kubeconfig", &local.CommandArgs{
+		Create: pulumi.String("sh scripts/cluster-kubeconfig.sh"),
+		Environment: pulumi.StringMap{
+			"CLUSTER_NAME":   pulumi.String(s.name),
+			"CLUSTER_SERVER": server.Stdout,
+		},
+		Logging:                local.LoggingNone,
+		AddPreviousOutputInEnv: pulumi.Bool(false),
+	}, pulumi.Parent(c), pulumi.AdditionalSecretOutputs([]string{"stdout"}))
+	if err != nil {
+		return fmt.Errorf("register the kubeconfig of the cluster %s: %w", name, err)
+	}
+
+	if len(s.images) > 0 {
+		_, err := local.NewCommand(ctx, name+"-images", &local.CommandArgs{
+			Create: pulumi.String("sh scripts/cluster-import-images.sh"),
+			Environment: pulumi.StringMap{
+				"CLUSTER_NAME":   pulumi.String(s.name),
+				"CLUSTER_SERVER": server.Stdout,
+				"IMAGES":         pulumi.String(strings.Join(s.images, "\n")),
+			},
+		}, pulumi.Parent(c))
+		if err != nil {
+			return fmt.Errorf("register the images of the cluster %s: %w", name, err)
+		}
+	}
+
+	c.Kubeconfig = secret(kubeconfig.Stdout)
+	c.Context = "k3d-" + s.name
+	c.Owned = identity
+	return nil
+}

@@ -1,0 +1,121 @@
+package cluster
+
+import (
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"canary/internal/config"
+)
+
+// The labels on the cluster's containers that are known before it is made; scripts/lib/cluster.sh reads them.
+const (
+	nodesLabel    = "canary.cluster-nodes"
+	settingsLabel = "canary.cluster-settings"
+	stackLabel    = "canary.cluster-stack"
+)
+
+// The types below are k3d's own file format, k3d.io/v1alpha5, as far as it is used. k3d's module is not imported: it
+// would bring Docker's client into the program.
+type (
+	k3dFile struct {
+		APIVersion string        `json:"apiVersion"`
+		Kind       string        `json:"kind"`
+		Metadata   k3dMetadata   `json:"metadata"`
+		Servers    int           `json:"servers"`
+		Agents     int           `json:"agents"`
+		Image      string        `json:"image"`
+		KubeAPI    k3dKubeAPI    `json:"kubeAPI"`
+		Ports      []k3dFiltered `json:"ports"`
+		Options    k3dOptions    `json:"options"`
+	}
+	k3dMetadata struct {
+		Name string `json:"name"`
+	}
+	k3dKubeAPI struct {
+		HostIP string `json:"hostIP"`
+	}
+	// k3dFiltered is a port, an argument or a label, and the nodes that get it.
+	k3dFiltered struct {
+		Port        string   `json:"port,omitempty"`
+		Arg         string   `json:"arg,omitempty"`
+		Label       string   `json:"label,omitempty"`
+		NodeFilters []string `json:"nodeFilters"`
+	}
+	k3dOptions struct {
+		K3d        k3dWaiting    `json:"k3d"`
+		K3s        k3dK3s        `json:"k3s"`
+		Kubeconfig k3dKubeconfig `json:"kubeconfig"`
+		Runtime    k3dRuntime    `json:"runtime"`
+	}
+	k3dWaiting struct {
+		Wait    bool   `json:"wait"`
+		Timeout string `json:"timeout"`
+	}
+	k3dK3s struct {
+		ExtraArgs []k3dFiltered `json:"extraArgs"`
+	}
+	k3dKubeconfig struct {
+		UpdateDefaultKubeconfig bool `json:"updateDefaultKubeconfig"`
+		SwitchCurrentContext    bool `json:"switchCurrentContext"`
+	}
+	k3dRuntime struct {
+		Labels []k3dFiltered `json:"labels"`
+	}
+)
+
+// k3dConfig gives k3d's configuration file for a cluster of one server and c.Agents agents behind a load balancer.
+// It fails when a value holds a "$": k3d would put an environment variable in its place.
+func k3dConfig(c config.Cluster, stackName string) ([]byte, error) {
+	const servers = 1
+	everywhere, onServers := []string{"all"}, []string{"server:*"}
+
+	// Istio's ingress gateway is what serves the port that Traefik would take; nothing asks for metrics.
+	args := []k3dFiltered{
+		{Arg: "--disable=traefik", NodeFilters: onServers},
+		{Arg: "--disable=metrics-server", NodeFilters: onServers},
+	}
+	if c.Agents > 0 {
+		args = append(args, k3dFiltered{
+			Arg:         "--node-taint=node-role.kubernetes.io/control-plane=true:NoSchedule",
+			NodeFilters: onServers,
+		})
+	}
+
+	file := k3dFile{
+		APIVersion: "k3d.io/v1alpha5",
+		Kind:       "Simple",
+		Metadata:   k3dMetadata{Name: c.Name},
+		Servers:    servers,
+		Agents:     c.Agents,
+		Image:      c.K3sImage,
+		// For this machine alone. It is also the address in the kubeconfig, and no proxy is asked for a loopback address.
+		KubeAPI: k3dKubeAPI{HostIP: "127.0.0.1"},
+		Ports:   []k3dFiltered{{Port: fmt.Sprintf("%d:80", c.HTTPPort), NodeFilters: []string{"loadbalancer"}}},
+		Options: k3dOptions{
+			K3d: k3dWaiting{Wait: true, Timeout: "300s"},
+			K3s: k3dK3s{ExtraArgs: args},
+			Runtime: k3dRuntime{Labels: []k3dFiltered{
+				{Label: fmt.Sprintf("%s=%d", nodesLabel, servers+c.Agents+1), NodeFilters: everywhere},
+				{Label: settingsLabel + "=" + settings(c), NodeFilters: everywhere},
+				{Label: stackLabel + "=" + stackName, NodeFilters: everywhere},
+			}},
+		},
+	}
+	text, err := yaml.Marshal(file)
+	if err != nil {
+		return nil, fmt.Errorf("write k3d's configuration: %w", err)
+	}
+	if strings.Contains(string(text), "$") {
+		return nil, fmt.Errorf("k3d replaces $ by environment variables, so none may be in clusterName (%q), k3sImage (%q) "+
+			"or the stack's name (%q)", c.Name, c.K3sImage, stackName)
+	}
+	return text, nil
+}
+
+// settings gives what a living cluster cannot take on, by the names of the keys in the stack's configuration. It is
+// written on the cluster, and compared and shown by scripts/cluster-create.sh. No value holds a space.
+func settings(c config.Cluster) string {
+	return fmt.Sprintf("agents=%d httpPort=%d k3sImage=%s", c.Agents, c.HTTPPort, c.K3sImage)
+}

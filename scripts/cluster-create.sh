@@ -1,0 +1,188 @@
+#!/bin/sh
+# Makes the stack's cluster, or finds it as it should be. The last line on stdout is the container ID of its server.
+#
+# Pulumi runs this to create and to update. On update it never makes a cluster: what the stack has installed would be
+# missing in it, and Pulumi would not know.
+#
+# Environment:
+#   CLUSTER_NAME, CLUSTER_ID
+#   CLUSTER_CONFIG        k3d's configuration file, as text
+#   CLUSTER_SETTINGS      the settings that the configuration was made from, as words key=value
+#   CLUSTER_HTTP_PORT     the host port that the configuration maps
+#   CLUSTER_READY_SECONDS how long the API server of a cluster found running may take to answer (60)
+#   PULUMI_COMMAND_STDOUT the last result; set on update
+set -eu
+
+# shellcheck source-path=SCRIPTDIR source=lib/cluster.sh
+. "$(dirname -- "$0")/lib/cluster.sh"
+
+remedy="'make up' brings it back; by hand: pulumi destroy, then pulumi up"
+work=
+k3d_pid=
+half_made=
+
+# on_exit ends k3d and removes what it had made, unless the cluster is whole. Nothing may cut it short.
+on_exit() {
+  status=$?
+  set +e
+  trap '' HUP INT TERM PIPE
+  [ -z "$k3d_pid" ] || kill -s TERM "$k3d_pid" 2>/dev/null
+  wait
+  if [ -n "$half_made" ]; then
+    (remove_ours) || log "cluster $CLUSTER_NAME: not all of it could be removed: 'pulumi destroy' tries again"
+  fi
+  [ -z "$work" ] || rm -rf "$work"
+  rm -f "$(pid_file)"
+  exit "$status"
+}
+
+# k3d_in_background runs k3d so that a signal to this script is handled at once: a shell waits for a child in the foreground.
+k3d_in_background() {
+  mkfifo "$work/log"
+  relay_k3d <"$work/log" &
+  relay_pid=$!
+  { k3d_environment && exec k3d "$@"; } >"$work/log" 2>&1 &
+  k3d_pid=$!
+  printf '%s\n' "$$" "$k3d_pid" >"$(pid_file)"
+  k3d_status=0
+  wait "$k3d_pid" || k3d_status=$?
+  k3d_pid=
+  wait "$relay_pid" || :
+  rm -f "$work/log"
+  return "$k3d_status"
+}
+
+create() {
+  check_port "$CLUSTER_HTTP_PORT"
+  remove_ours
+  printf '%s\n' "$CLUSTER_CONFIG" >"$work/k3d.yaml"
+  log "cluster $CLUSTER_NAME: creating it"
+  half_made=yes
+  k3d_in_background cluster create "$CLUSTER_NAME" --config "$work/k3d.yaml" \
+    --runtime-label "canary.cluster-id=$CLUSTER_ID@all" ||
+    fail "cluster $CLUSTER_NAME: it could not be created, and what was made of it is removed. k3d says: $(first_k3d_error)"
+  half_made=
+}
+
+start() {
+  log "cluster $CLUSTER_NAME: starting it"
+  k3d_in_background cluster start "$CLUSTER_NAME" --timeout 300s ||
+    fail "cluster $CLUSTER_NAME: it is stopped and could not be started. k3d says: $(first_k3d_error). $remedy"
+  wait_until_ready || fail "cluster $CLUSTER_NAME: it was started and its API server does not answer. $remedy"
+}
+
+wait_until_ready() {
+  waited=0
+  until docker exec "k3d-$CLUSTER_NAME-server-0" kubectl get --raw /readyz >/dev/null 2>&1; do
+    [ "$waited" -lt "${CLUSTER_READY_SECONDS:-60}" ] || return 1
+    sleep 2
+    waited=$((waited + 2))
+  done
+}
+
+# remake is for what only a create that was cut short leaves: nothing of the stack can be installed in it.
+remake() {
+  [ -z "${PULUMI_COMMAND_STDOUT-}" ] || fail "cluster $CLUSTER_NAME: $1, and what this stack installed is lost. $remedy"
+  log "cluster $CLUSTER_NAME: $1; making it anew"
+  remove_ours
+  create
+}
+
+# check_port fails when a host port is taken, naming the container that has it.
+check_port() {
+  holder=$(docker ps --filter "publish=$1" --format '{{.Names}}' | head -n 1)
+  [ -z "$holder" ] ||
+    fail "port $1 of this machine is taken by the container $holder: stop it, or choose another port:" \
+      "pulumi config set httpPort 8080"
+  case ${DOCKER_HOST-} in
+    '' | unix:*)
+      if port_is_taken "$1"; then
+        fail "port $1 of this machine is taken by another program: stop it, or choose another port:" \
+          "pulumi config set httpPort 8080"
+      fi
+      ;;
+  esac
+}
+
+# port_is_taken tells whether anything listens on a TCP port here. Where that cannot be seen, k3d is left to find out.
+port_is_taken() {
+  if [ -r /proc/net/tcp ]; then
+    # Fields: local address as hex:PORT, and the state, where 0A is LISTEN.
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v port="$(printf ':%04X' "$1")" \
+      '$4 == "0A" && substr($2, length($2) - 4) == port { found = 1 } END { exit !found }'
+  elif command -v netstat >/dev/null 2>&1; then
+    netstat -an | awk -v port="$1" '$NF == "LISTEN" && $4 ~ "[.:]" port "$" { found = 1 } END { exit !found }'
+  else
+    return 1
+  fi
+}
+
+# check_settings refuses settings that the cluster was not made with: it cannot take them on, and it is in use.
+check_settings() {
+  made_with=$(cluster_label canary.cluster-settings)
+  [ "$made_with" != "$CLUSTER_SETTINGS" ] || return 0
+  set -f
+  changes=
+  keep=
+  for wanted in $CLUSTER_SETTINGS; do
+    key=${wanted%%=*}
+    for made in $made_with; do
+      if [ "${made%%=*}" = "$key" ] && [ "$made" != "$wanted" ]; then
+        changes="$changes $key is ${made#*=} and ${wanted#*=} is asked for;"
+        keep="$keep pulumi config set $key ${made#*=};"
+      fi
+    done
+  done
+  fail "cluster $CLUSTER_NAME: it was made with other settings, and a living cluster is left as it is:$changes" \
+    "to have them: pulumi destroy, then pulumi up; to keep the cluster:$keep"
+}
+
+require_name
+require_id
+require_docker
+require_k3d
+: "${CLUSTER_CONFIG:?}" "${CLUSTER_SETTINGS:?}" "${CLUSTER_HTTP_PORT:?}"
+
+make_private_dir
+end_unfinished_create
+trap on_exit EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 141' PIPE
+trap 'exit 143' TERM
+work=$(mktemp -d)
+
+other=$(names_of_our_clusters | grep -v -x -F -- "$CLUSTER_NAME" | head -n 1) || :
+[ -z "$other" ] ||
+  fail "clusterName is $CLUSTER_NAME and this stack's cluster is called $other: to keep it, pulumi config set clusterName" \
+    "$other; to have another, pulumi destroy, then pulumi up"
+
+state=$(cluster_state)
+case $state in
+  foreign)
+    stack=$(cluster_label canary.cluster-stack)
+    fail "a k3d cluster called $CLUSTER_NAME exists already and is not this stack's${stack:+ (stack $stack made it)}: choose" \
+      "another name: pulumi config set clusterName $CLUSTER_NAME-2"
+    ;;
+  absent)
+    [ -z "${PULUMI_COMMAND_STDOUT-}" ] || fail "cluster $CLUSTER_NAME: it is gone, and what this stack installed is lost. $remedy"
+    create
+    ;;
+  partial)
+    remake "nodes of it are missing or were never started"
+    ;;
+  stopped)
+    check_settings
+    start
+    ;;
+  running)
+    check_settings
+    if wait_until_ready; then
+      log "cluster $CLUSTER_NAME: it is running"
+    else
+      remake "it runs and its API server does not answer"
+    fi
+    ;;
+esac
+
+server_id

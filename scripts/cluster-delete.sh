@@ -1,0 +1,29 @@
+#!/bin/sh
+# Removes the stack's cluster, whole or in parts, and nothing else. Harmless when it is gone.
+#
+# Environment: CLUSTER_NAME; PULUMI_COMMAND_STDOUT, the id that cluster-identity.sh printed (or CLUSTER_ID).
+# Exit code: 1 when it cannot be known whether something is left (the engine does not answer).
+set -eu
+
+# shellcheck source-path=SCRIPTDIR source=lib/cluster.sh
+. "$(dirname -- "$0")/lib/cluster.sh"
+
+CLUSTER_ID=${PULUMI_COMMAND_STDOUT:-${CLUSTER_ID-}}
+
+require_name
+if ! command -v docker >/dev/null 2>&1; then
+  rm -f "$(kubeconfig_file "$CLUSTER_NAME")"
+  log "cluster $CLUSTER_NAME: docker is not installed here, so there is nothing to remove"
+  exit 0
+fi
+require_engine
+require_id
+
+end_unfinished_create
+state=$(cluster_state)
+remove_ours
+case $state in
+  absent) log "cluster $CLUSTER_NAME: already gone" ;;
+  foreign) log "cluster $CLUSTER_NAME: left alone, for it is not this stack's" ;;
+  *) log "cluster $CLUSTER_NAME: removed" ;;
+esac

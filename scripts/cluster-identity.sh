@@ -1,0 +1,22 @@
+#!/bin/sh
+# Prints the identity of the stack's cluster: a random id, made once. Pulumi hands it back in PULUMI_COMMAND_STDOUT.
+# The first step of all: what the cluster needs on this machine is checked here, so that nothing is recorded without it.
+#
+# Environment: CLUSTER_NAME.
+set -eu
+
+# shellcheck source-path=SCRIPTDIR source=lib/cluster.sh
+. "$(dirname -- "$0")/lib/cluster.sh"
+
+if [ -n "${PULUMI_COMMAND_STDOUT-}" ]; then
+  printf '%s\n' "$PULUMI_COMMAND_STDOUT"
+  exit 0
+fi
+
+require_name
+require_docker
+require_k3d
+
+id=$(od -An -N 8 -t x1 /dev/urandom | tr -d ' \n')
+[ "${#id}" -eq 16 ] || fail "no random id could be read from /dev/urandom: got '$id'"
+printf '%s\n' "$id"

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Prints the state of a cluster as one word: absent, running, stopped, partial or foreign (see cluster_state).
+#
+# Environment: CLUSTER_NAME; CLUSTER_ID, the id of the stack's cluster (without it any stack's cluster counts).
+# Exit code: 1 when docker is missing or does not answer.
+set -eu
+
+# shellcheck source-path=SCRIPTDIR source=lib/cluster.sh
+. "$(dirname -- "$0")/lib/cluster.sh"
+
+require_name
+[ -z "${CLUSTER_ID-}" ] || require_id
+require_docker
+cluster_state

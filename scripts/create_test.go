@@ -1,0 +1,182 @@
+package scripts
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestCreateIsIdempotent(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	first := m.succeeds("cluster-create.sh")
+	m.calls("k3d")
+	require.Equal(t, first.stdout, m.succeeds("cluster-create.sh").stdout)
+	require.Equal(t, first.stdout, m.with("PULUMI_COMMAND_STDOUT="+first.stdout).succeeds("cluster-create.sh").stdout)
+	require.Empty(t, m.calls("k3d"))
+	require.Equal(t, wholeCluster("canary"), m.everything())
+}
+
+func TestCreateStartsAStoppedCluster(t *testing.T) {
+	t.Parallel()
+	for _, before := range []string{"", "the server's ID"} {
+		m := newMachine(t).with("PULUMI_COMMAND_STDOUT=" + before)
+		addCluster(m, "canary", ourID, "exited")
+		m.succeeds("cluster-create.sh")
+		require.Equal(t, "running", m.succeeds("cluster-state.sh").stdout)
+	}
+	m := newMachine(t).with("FAKE_START=fail")
+	addCluster(m, "canary", ourID, "exited")
+	m.refuses("cluster-create.sh", "could not be started", "k3d says: failed to start the server", "make up")
+	require.Equal(t, wholeCluster("canary"), m.everything(), "what was there stays")
+}
+
+func TestCreateRemakesWhatWasCutShort(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(*machine){
+		"nodes never started": func(m *machine) {
+			addCluster(m, "canary", ourID, "created")
+		},
+		"nodes are missing": func(m *machine) {
+			addCluster(m, "canary", ourID, "running")
+			m.change(func(w *world) { w.drop("k3d-canary-serverlb") })
+		},
+		"only network and volume": func(m *machine) {
+			addCluster(m, "canary", ourID, "created")
+			m.change(func(w *world) { w.Containers = nil })
+		},
+		"with k3d's tools container": func(m *machine) {
+			addCluster(m, "canary", ourID, "created")
+			m.change(func(w *world) {
+				w.run("k3d-canary-tools", "running", map[string]string{"app": "k3d", "k3d.cluster": "canary", "k3d.role": "noRole"})
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			prepare(m)
+			m.succeeds("cluster-create.sh")
+			require.Equal(t, wholeCluster("canary"), m.everything())
+			require.Equal(t, "running", m.succeeds("cluster-state.sh").stdout)
+		})
+	}
+}
+
+func TestUpdateNeverMakesACluster(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		prepare func(*machine)
+		want    string
+	}{
+		"gone": {func(*machine) {}, "it is gone"},
+		"nodes are missing": {func(m *machine) {
+			addCluster(m, "canary", ourID, "running")
+			m.change(func(w *world) { w.drop("k3d-canary-agent-0") })
+		}, "nodes of it are missing"},
+		"no API server": {func(m *machine) {
+			addCluster(m, "canary", ourID, "running")
+			m.with("FAKE_API=down")
+		}, "its API server does not answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t).with("PULUMI_COMMAND_STDOUT=before")
+			tc.prepare(m)
+			before := m.everything()
+			m.refuses("cluster-create.sh", tc.want, "is lost", "make up", "pulumi destroy, then pulumi up")
+			require.Equal(t, before, m.everything())
+			require.Empty(t, m.calls("k3d"))
+		})
+	}
+}
+
+func TestCreateCleansUpAfterItsOwnFailure(t *testing.T) {
+	t.Parallel()
+	for _, nodes := range []string{"0", "1", "4"} {
+		m := newMachine(t).with("FAKE_CREATE=fail", "FAKE_NODES="+nodes)
+		m.refuses("cluster-create.sh", "could not be created", "k3d says: docker failed to pull image 'rancher/k3s': no such host")
+		require.Empty(t, m.everything(), "after %s nodes", nodes)
+	}
+	m := newMachine(t).with("FAKE_CREATE=fail", "FAKE_NODES=1", "FAKE_STUCK=1")
+	m.refuses("cluster-create.sh", "not all of it could be removed", "pulumi destroy")
+}
+
+func TestForeignClusterIsRefusedAndKept(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ id, want string }{
+		"another stack's": {otherID, "(stack other made it)"},
+		"nobody's":        {"", "is not this stack's: choose"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			addCluster(m, "canary", tc.id, "running")
+			before := m.everything()
+			m.refuses("cluster-create.sh", "a k3d cluster called canary exists already", tc.want, "pulumi config set clusterName canary-2")
+			require.Equal(t, before, m.everything())
+
+			require.NoError(t, os.WriteFile(filepath.Join(m.project, ".canary", "kubeconfig-canary.yaml"), []byte("theirs"), 0o600))
+			require.Contains(t, m.succeeds("cluster-delete.sh").stderr, "left alone")
+			require.Equal(t, before, m.everything())
+			require.FileExists(t, filepath.Join(m.project, ".canary", "kubeconfig-canary.yaml"))
+		})
+	}
+}
+
+func TestChangedSettingsAreRefused(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.succeeds("cluster-create.sh")
+	m.calls("k3d")
+	require.NoError(t, os.WriteFile(filepath.Join(m.project, "httpPort=9"), nil, 0o600))
+	m.with("CLUSTER_CONFIG="+configOf(5), "CLUSTER_SETTINGS=agents=5 httpPort=* k3sImage=rancher/k3s:v1", "PULUMI_COMMAND_STDOUT=before")
+	got := m.refuses("cluster-create.sh",
+		"agents is 2 and 5 is asked for", "httpPort is 80 and * is asked for", "pulumi destroy, then pulumi up",
+		"pulumi config set agents 2; pulumi config set httpPort 80")
+	require.NotContains(t, got.stderr, "k3sImage")
+	require.Equal(t, wholeCluster("canary"), m.everything())
+	require.Empty(t, m.calls("k3d"))
+}
+
+func TestAnotherNameIsRefusedAndDeleteFindsTheOldOne(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.succeeds("cluster-create.sh")
+	m.with("CLUSTER_NAME=renamed").refuses("cluster-create.sh",
+		"clusterName is renamed and this stack's cluster is called canary", "pulumi config set clusterName canary")
+	m.succeeds("cluster-delete.sh")
+	require.Empty(t, m.everything())
+}
+
+func TestPortClash(t *testing.T) {
+	t.Parallel()
+	t.Run("a container", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t).with("CLUSTER_HTTP_PORT=80")
+		m.change(func(w *world) { w.run("somebody's-web", "running", nil, 80) })
+		m.refuses("cluster-create.sh", "port 80 of this machine is taken by the container somebody's-web", "pulumi config set httpPort")
+		require.Empty(t, m.calls("k3d"))
+	})
+	t.Run("another program", func(t *testing.T) {
+		t.Parallel()
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer listener.Close()
+		_, port, err := net.SplitHostPort(listener.Addr().String())
+		require.NoError(t, err)
+		m := newMachine(t).with("CLUSTER_HTTP_PORT=" + port)
+		m.refuses("cluster-create.sh", "port "+port+" of this machine is taken by another program", "pulumi config set httpPort")
+		require.Empty(t, m.calls("k3d"))
+	})
+	t.Run("the cluster's own", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t).with("CLUSTER_HTTP_PORT=80")
+		addCluster(m, "canary", ourID, "running")
+		m.change(func(w *world) { w.find("k3d-canary-serverlb").Ports = []int{80} })
+		m.succeeds("cluster-create.sh")
+	})
+}

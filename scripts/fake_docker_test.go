@@ -1,0 +1,143 @@
+package scripts
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// fakeDocker does what the scripts use of docker. FAKE_ENGINE=down: no engine answers. FAKE_API=down: the cluster's API
+// server does not. FAKE_STUCK=1: containers cannot be removed. FAKE_SLOW=1: that takes a while.
+func fakeDocker(folder string, args []string) error {
+	if os.Getenv("FAKE_ENGINE") == "down" {
+		return errors.New("cannot connect to the Docker daemon at unix:///var/run/docker.sock: is it running?")
+	}
+	command := args[0]
+	if slices.Contains([]string{"network", "volume", "image"}, command) {
+		command += " " + args[1]
+		args = args[1:]
+	}
+	values, rest := flags(args[1:], "--all", "--quiet", "--no-trunc", "--force", "--volumes")
+	if command == "rm" && os.Getenv("FAKE_SLOW") != "" {
+		time.Sleep(500 * time.Millisecond)
+	}
+	return change(folder, func(w *world) error {
+		switch command {
+		case "version":
+			fmt.Println("28.0.0")
+			return nil
+		case "ps":
+			return w.ps(values)
+		case "rm":
+			return w.removeContainers(rest)
+		case "exec":
+			if c := w.find(rest[0]); c == nil || c.State != "running" || os.Getenv("FAKE_API") == "down" {
+				return fmt.Errorf("exec in %s failed", rest[0])
+			}
+			return nil
+		case "image inspect":
+			if !slices.Contains(w.Images, rest[0]) {
+				return fmt.Errorf("no such image: %s", rest[0])
+			}
+			return nil
+		case "volume ls":
+			return list(w.Volumes, values["--filter"])
+		case "volume rm":
+			return remove(&w.Volumes, rest)
+		case "network ls":
+			return list(w.Networks, values["--filter"])
+		case "network inspect":
+			fmt.Println(strings.Join(w.network(rest[0]).Attached, "\n"))
+			return nil
+		case "network disconnect":
+			n := w.network(rest[0])
+			n.Attached = slices.DeleteFunc(n.Attached, func(name string) bool { return name == rest[1] })
+			return nil
+		case "network rm":
+			return remove(&w.Networks, rest)
+		}
+		return fmt.Errorf("the fake docker does not know %q", command)
+	})
+}
+
+func (w *world) ps(values map[string][]string) error {
+	format := "{{.ID}}"
+	if values["--format"] != nil {
+		format = values["--format"][0]
+	}
+	line, err := template.New("ps").Parse(format + "\n")
+	if err != nil {
+		return err
+	}
+	for _, c := range w.Containers {
+		shown := values["--all"] != nil || c.State == "running"
+		for _, filter := range values["--filter"] {
+			if port, ok := strings.CutPrefix(filter, "publish="); ok {
+				published, err := strconv.Atoi(port)
+				shown = shown && err == nil && slices.Contains(c.Ports, published)
+			}
+		}
+		if shown && labelled(c.Labels, values["--filter"]) {
+			if err := line.Execute(os.Stdout, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *world) removeContainers(names []string) error {
+	if os.Getenv("FAKE_STUCK") != "" {
+		return errors.New("container is stuck")
+	}
+	for _, name := range names {
+		c := w.find(name)
+		if c == nil {
+			return fmt.Errorf("no such container: %s", name)
+		}
+		w.Containers = slices.DeleteFunc(w.Containers, func(one *container) bool { return one == c })
+		for _, n := range w.Networks {
+			n.Attached = slices.DeleteFunc(n.Attached, func(one string) bool { return one == c.Name })
+		}
+	}
+	return nil
+}
+
+func list(things []*thing, filters []string) error {
+	for _, one := range things {
+		shown := labelled(one.Labels, filters)
+		for _, filter := range filters {
+			if pattern, ok := strings.CutPrefix(filter, "name="); ok {
+				matches, err := regexp.MatchString(pattern, one.Name)
+				if err != nil {
+					return err
+				}
+				shown = shown && matches
+			}
+		}
+		if shown {
+			fmt.Println(one.Name)
+		}
+	}
+	return nil
+}
+
+func remove(things *[]*thing, names []string) error {
+	for _, name := range names {
+		i := slices.IndexFunc(*things, func(one *thing) bool { return one.Name == name })
+		if i < 0 {
+			return fmt.Errorf("no such thing: %s", name)
+		}
+		if attached := (*things)[i].Attached; len(attached) > 0 {
+			return fmt.Errorf("%s has active endpoints: %s", name, attached)
+		}
+		*things = slices.Delete(*things, i, i+1)
+	}
+	return nil
+}

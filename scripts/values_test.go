@@ -1,0 +1,103 @@
+package scripts
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestHostileValues(t *testing.T) {
+	t.Parallel()
+	scripts := []string{
+		"cluster-identity.sh", "cluster-create.sh", "cluster-kubeconfig.sh", "cluster-import-images.sh", "cluster-state.sh",
+		"cluster-delete.sh",
+	}
+	names := []string{
+		"", "two words", "$(touch pwned)", "`touch pwned`", "a;touch pwned", "a'b", `a"b`, "-rf", "../canary", "a/b", "a|b",
+		"Canary", "a\nb", "*",
+	}
+	for _, script := range scripts {
+		m := newMachine(t)
+		for _, name := range names {
+			m.env["CLUSTER_NAME"] = name
+			m.refuses(script, "CLUSTER_NAME is '"+name+"'")
+			require.Empty(t, m.calls("docker"), "%s with %q", script, name)
+		}
+	}
+	for _, id := range []string{"$(touch pwned)", "a b", "zz", "a;touch pwned"} {
+		for _, script := range []string{"cluster-create.sh", "cluster-state.sh", "cluster-delete.sh"} {
+			newMachine(t).with("CLUSTER_ID="+id).refuses(script, "CLUSTER_ID is '"+id+"'")
+		}
+	}
+	m := newMachine(t)
+	m.with("CLUSTER_CONFIG=" + configOf(2) + "# $(touch pwned) `touch pwned` \"'\\n\n").succeeds("cluster-create.sh")
+}
+
+func TestKubeconfig(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	require.NoError(t, os.Mkdir(filepath.Join(m.project, ".canary"), 0o755))
+	m.succeeds("cluster-create.sh")
+	m.calls("k3d")
+	got := m.succeeds("cluster-kubeconfig.sh")
+	require.NotContains(t, got.stderr, token)
+	require.False(t, strings.HasPrefix(got.stdout, "---"))
+	for _, tool := range []string{"docker", "k3d"} {
+		require.NotContains(t, strings.Join(m.calls(tool), "\n"), token)
+	}
+
+	file := filepath.Join(m.project, ".canary", "kubeconfig-canary.yaml")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, got.stdout+"\n", string(text))
+	require.Equal(t, os.FileMode(0o600), modeOf(t, file))
+	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Dir(file)))
+	left, err := os.ReadDir(filepath.Dir(file))
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+
+	failed := m.with("FAKE_KUBECONFIG=fail").refuses("cluster-kubeconfig.sh", "k3d says: runtime failed to pull kubeconfig")
+	require.NotContains(t, failed.stderr, token, "the message of a failed command is shown to everyone")
+}
+
+func modeOf(t *testing.T, path string) os.FileMode {
+	t.Helper()
+	status, err := os.Stat(path)
+	require.NoError(t, err)
+	return status.Mode().Perm()
+}
+
+func TestImportImages(t *testing.T) {
+	t.Parallel()
+	t.Run("all there", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t).with("IMAGES=app:1\n\nregistry:5000/a b'$(touch pwned)\";x:2\n")
+		m.change(func(w *world) { w.Images = []string{"app:1", `registry:5000/a b'$(touch pwned)";x:2`} })
+		m.succeeds("cluster-import-images.sh")
+		require.Equal(t, []string{
+			`k3d ["image" "import" "--mode" "direct" "--cluster" "canary" "--" "app:1" "registry:5000/a b'$(touch pwned)\";x:2"]`,
+		}, m.calls("k3d"))
+	})
+	t.Run("some missing", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t).with("IMAGES=app:1\napp:2\napp:3")
+		m.change(func(w *world) { w.Images = []string{"app:2"} })
+		m.refuses("cluster-import-images.sh", "does not have: app:1 app:3.", "docker pull")
+		require.Empty(t, m.calls("k3d"))
+	})
+	t.Run("not a tag", func(t *testing.T) {
+		t.Parallel()
+		for _, image := range []string{"-", "--mode", "app@sha256:00", "sha256:00"} {
+			newMachine(t).with("IMAGES="+image).refuses("cluster-import-images.sh", "'"+image+"' is not a tag")
+		}
+	})
+	t.Run("k3d fails", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t).with("IMAGES=app:1", "FAKE_IMPORT=fail")
+		m.change(func(w *world) { w.Images = []string{"app:1"} })
+		m.refuses("cluster-import-images.sh", "k3d says: failed to import images in node")
+	})
+}
