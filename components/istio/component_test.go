@@ -1,0 +1,129 @@
+package istio
+
+import (
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/config"
+	"canary/internal/pulumitest"
+)
+
+const namespaceType = "kubernetes:core/v1:Namespace"
+
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	r := register(t, map[string]string{})
+
+	component, found := r.Find(componentType, "istio")
+	require.True(t, found)
+	require.Empty(t, component.Inputs, "inputs of a component would show as a change of it")
+
+	cases := []struct {
+		token, name string
+		after       []string
+	}{
+		{namespaceType, "istio-system", nil},
+		{releaseType, "istio-base", []string{"istio-system"}},
+		{releaseType, "istiod", []string{"istio-base"}},
+		{releaseType, "istio-ingressgateway", []string{"istiod"}},
+		{releaseType, "istio-egressgateway", []string{"istiod"}},
+	}
+	require.Len(t, r.All(), 1+len(cases))
+	for _, tc := range cases {
+		got, found := r.Find(tc.token, tc.name)
+		require.True(t, found, tc.name)
+		require.Equal(t, "istio", got.Parent, tc.name)
+		require.Equal(t, tc.after, got.Dependencies, tc.name)
+	}
+}
+
+func TestReleases(t *testing.T) {
+	t.Parallel()
+	r := register(t, map[string]string{
+		"istioVersion":         "1.30.2",
+		"istioChartRepository": "https://charts.example.com/istio",
+	})
+
+	charts := map[string]string{
+		"istio-base":           "base",
+		"istiod":               "istiod",
+		"istio-ingressgateway": "gateway",
+		"istio-egressgateway":  "gateway",
+	}
+	require.Len(t, r.OfType(releaseType), len(charts))
+	for _, got := range r.OfType(releaseType) {
+		require.True(t, got.RPC.GetDeleteBeforeReplace(), got.Name)
+		inputs := got.Inputs.Mappable()
+		delete(inputs, "values")
+		require.Equal(t, map[string]any{
+			"name":           got.Name,
+			"namespace":      "istio-system",
+			"chart":          charts[got.Name],
+			"version":        "1.30.2",
+			"repositoryOpts": map[string]any{"repo": "https://charts.example.com/istio"},
+			"timeout":        600.0,
+		}, inputs)
+	}
+}
+
+func TestChartsFromRegistry(t *testing.T) {
+	t.Parallel()
+	r := register(t, map[string]string{"istioChartRepository": "oci://registry.example.com/charts"})
+
+	got, found := r.Find(releaseType, "istiod")
+	require.True(t, found)
+	require.Equal(t, "oci://registry.example.com/charts/istiod", got.Inputs["chart"].StringValue())
+	require.NotContains(t, got.Inputs, resource.PropertyKey("repositoryOpts"))
+}
+
+func TestUserValuesComeLast(t *testing.T) {
+	t.Parallel()
+	r := register(t, map[string]string{
+		"istioValues": `{
+			"istiod": {"global": {"imagePullPolicy": "Always"}, "pilot": {"env": {"A": "b"}}},
+			"ingressgateway": {"replicaCount": 1, "readinessProbe": null}
+		}`,
+	})
+
+	istiod := values(t, r, "istiod")
+	require.Equal(t, map[string]any{"hub": "docker.io/istio", "tag": "1.31.4", "imagePullPolicy": "Always"}, istiod["global"])
+	require.Equal(t, map[string]any{"env": map[string]any{"A": "b"}}, istiod["pilot"])
+
+	ingress := values(t, r, "istio-ingressgateway")
+	require.Equal(t, 1.0, ingress["replicaCount"])
+	require.NotContains(t, ingress, "readinessProbe")
+	require.Contains(t, values(t, r, "istio-egressgateway"), "readinessProbe")
+}
+
+func TestMissingArgs(t *testing.T) {
+	t.Parallel()
+	r, err := pulumitest.Run(func(ctx *pulumi.Context) error {
+		_, err := New(ctx, "istio", nil)
+		return err
+	})
+	require.ErrorContains(t, err, "args must not be nil")
+	require.Empty(t, r.All())
+}
+
+// register runs New with a configuration, by key without the project's prefix.
+func register(t *testing.T, options map[string]string) *pulumitest.Recorder {
+	t.Helper()
+	cfg, err := config.Parse(options)
+	require.NoError(t, err)
+	r, err := pulumitest.Run(func(ctx *pulumi.Context) error {
+		_, err := New(ctx, "istio", &Args{Config: cfg.Istio, DrainSeconds: cfg.DrainSeconds})
+		return err
+	})
+	require.NoError(t, err)
+	return r
+}
+
+func values(t *testing.T, r *pulumitest.Recorder, release string) map[string]any {
+	t.Helper()
+	got, found := r.Find(releaseType, release)
+	require.True(t, found, release)
+	return got.Inputs["values"].ObjectValue().Mappable()
+}
