@@ -1,0 +1,195 @@
+package canary
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/dataplane"
+	"canary/internal/pulumitest"
+)
+
+// children are the component's, with what each comes after.
+var children = []struct {
+	token, name string
+	after       []string
+}{
+	{namespaceType, "app", nil},
+	{serviceType, "app", []string{namespaceType}},
+	{configMapType, "app-stable", []string{namespaceType}},
+	{configMapType, "app-canary", []string{namespaceType}},
+	{deploymentType, "app-stable", []string{configMapType, namespaceType}},
+	{deploymentType, "app-canary", []string{configMapType, namespaceType}},
+	{gatewayType, "app", []string{namespaceType}},
+	{destinationRuleType, "app", []string{namespaceType}},
+	{virtualServiceType, "app", []string{
+		deploymentType, deploymentType, namespaceType, serviceType, destinationRuleType, gatewayType,
+	}},
+}
+
+func TestWiring(t *testing.T) {
+	t.Parallel()
+	update := func(t *testing.T) *pulumitest.Recorder {
+		r, err := pulumitest.Run(program(configuration(t, nil), (&fakeLive{}).connect, nil))
+		require.NoError(t, err)
+		return r
+	}
+	for name, run := range map[string]func(*testing.T) *pulumitest.Recorder{
+		"preview": func(t *testing.T) *pulumitest.Recorder { return preview(t, nil) },
+		"update":  update,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := run(t)
+			require.Empty(t, find(t, r, componentType, "app").Inputs, "inputs of a component would show as a change of it")
+			require.Len(t, r.All(), 1+len(children))
+			for _, tc := range children {
+				got := find(t, r, tc.token, tc.name)
+				require.Equal(t, "app", got.Parent)
+				require.ElementsMatch(t, tc.after, typesOf(got.RPC.GetDependencies()), "%s %s", tc.token, tc.name)
+				require.False(t, got.Inputs.ContainsSecrets(), "%s %s", tc.token, tc.name)
+			}
+		})
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name    string
+		options map[string]string
+		url     string
+		split   map[string]any
+		object  string
+	}{
+		{
+			name:   "default",
+			url:    "http://app-example.app-example.localhost",
+			split:  map[string]any{"stable": 100.0, "canary": 0.0},
+			object: "app-example/app-example",
+		},
+		{
+			name: "other",
+			options: map[string]string{
+				"name": "shop", "namespace": "store", "host": "shop.example.com", "httpPort": "8080", "canaryWeight": "12.5",
+			},
+			url:    "http://shop.example.com:8080",
+			split:  map[string]any{"stable": 87.5, "canary": 12.5},
+			object: "store/shop",
+		},
+		{
+			name:    "least",
+			options: map[string]string{"canaryWeight": "0.01"},
+			url:     "http://app-example.app-example.localhost",
+			split:   map[string]any{"stable": 99.99, "canary": 0.01},
+			object:  "app-example/app-example",
+		},
+	}
+	for _, tc := range cases {
+		for _, how := range [][]pulumitest.Option{nil, {pulumitest.WithDryRun()}} {
+			t.Run(tc.name, func(t *testing.T) {
+				t.Parallel()
+				var got []any
+				_, err := pulumitest.Run(program(configuration(t, tc.options), (&fakeLive{}).connect, func(ctx *pulumi.Context, c *Canary) {
+					// Exported, so that the program waits for it.
+					ctx.Export("got", pulumi.All(c.URL, c.Split, c.VirtualService).ApplyT(func(values []any) bool {
+						got = values
+						return true
+					}))
+				}), how...)
+				require.NoError(t, err)
+				require.Equal(t, []any{tc.url, tc.split, tc.object}, got)
+			})
+		}
+	}
+}
+
+func TestNothingIsReadInPreview(t *testing.T) {
+	t.Parallel()
+	connect := func(string, string, dataplane.App) (live, error) {
+		return nil, errors.New("the cluster was read")
+	}
+	_, err := pulumitest.Run(program(configuration(t, nil), connect, nil), pulumitest.WithDryRun())
+	require.NoError(t, err)
+}
+
+func TestUpdateOrder(t *testing.T) {
+	t.Parallel()
+	app := &orderedLive{fakeLive: fakeLive{inForce: dataplane.Split{Stable: 100}}}
+	connect := func(kubeconfig, contextName string, got dataplane.App) (live, error) {
+		require.Equal(t, "a kubeconfig", kubeconfig)
+		require.Equal(t, "a context", contextName)
+		require.Equal(t, dataplane.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}, got)
+		return app, nil
+	}
+	cfg := configuration(t, map[string]string{"canaryWeight": "50"})
+	_, err := pulumitest.Run(program(cfg, connect, nil), pulumitest.WithOutputs(app.registered))
+	require.NoError(t, err)
+
+	app.mu.Lock()
+	defer app.mu.Unlock()
+	calls := app.calls
+	require.Len(t, calls, 6)
+	require.ElementsMatch(t, []string{"write app-stable", "write app-canary"}, calls[:2])
+	require.Equal(t, []string{
+		"ready map[canary:1]",
+		"write VirtualService",
+		"converge 50/50 within 1m0s",
+		"ready map[canary:1 stable:1]",
+	}, calls[2:])
+}
+
+func TestUpdateFails(t *testing.T) {
+	t.Parallel()
+	sick := map[string]error{canarySubset: errSick}
+	cases := []struct {
+		name    string
+		weight  string
+		app     *fakeLive
+		written bool
+		err     string
+	}{
+		{
+			name: "before the split moves to a sick canary", weight: "50",
+			app: &fakeLive{inForce: dataplane.Split{Stable: 100}, readyErr: sick},
+			err: "the split stays 100/0: " + errSick.Error(),
+		},
+		{
+			name: "after the split has left a sick canary", weight: "0",
+			app:     &fakeLive{inForce: dataplane.Split{Stable: 50, Canary: 50}, readyErr: sick, convergeAs: dataplane.Converged{Proxies: 5}},
+			written: true,
+			err:     "the split 100/0 is served, but: " + errSick.Error(),
+		},
+		{
+			name: "when a proxy lags", weight: "50",
+			app:     &fakeLive{inForce: dataplane.Split{Stable: 100}, convergeErr: errors.New("1 of 5 proxies lags")},
+			written: true,
+			err:     "1 of 5 proxies lags",
+		},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := configuration(t, map[string]string{"canaryWeight": tc.weight})
+			r, err := pulumitest.Run(program(cfg, tc.app.connect, nil))
+			require.ErrorContains(t, err, tc.err)
+			_, written := r.Find(virtualServiceType, "app")
+			require.Equal(t, tc.written, written)
+		})
+	}
+}
+
+func TestMissingArgs(t *testing.T) {
+	t.Parallel()
+	cfg := configuration(t, nil)
+	for _, args := range []*Args{nil, {}, {Config: cfg}, {Kubeconfig: pulumi.String("")}} {
+		r, err := pulumitest.Run(func(ctx *pulumi.Context) error {
+			_, err := New(ctx, "app", args)
+			return err
+		})
+		require.ErrorContains(t, err, "must not be nil")
+		require.Empty(t, r.All())
+	}
+}

@@ -1,0 +1,140 @@
+package canary
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/sebdah/goldie/v2"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"canary/internal/config"
+	"canary/internal/dataplane"
+	"canary/internal/pulumitest"
+)
+
+const (
+	namespaceType       = "kubernetes:core/v1:Namespace"
+	configMapType       = "kubernetes:core/v1:ConfigMap"
+	serviceType         = "kubernetes:core/v1:Service"
+	deploymentType      = "kubernetes:apps/v1:Deployment"
+	gatewayType         = "kubernetes:networking.istio.io/v1:Gateway"
+	destinationRuleType = "kubernetes:networking.istio.io/v1:DestinationRule"
+	virtualServiceType  = "kubernetes:networking.istio.io/v1:VirtualService"
+)
+
+// configuration is a whole one, by key without the project's prefix.
+func configuration(t *testing.T, options map[string]string) *config.Config {
+	t.Helper()
+	cfg, err := config.Parse(options)
+	require.NoError(t, err)
+	return cfg
+}
+
+// program registers the component as app, and hands it to use.
+func program(cfg *config.Config, connect connect, use func(*pulumi.Context, *Canary)) pulumi.RunFunc {
+	return func(ctx *pulumi.Context) error {
+		c, err := New(ctx, "app", &Args{
+			Config:     cfg,
+			Kubeconfig: pulumi.ToSecret(pulumi.String("a kubeconfig")).(pulumi.StringOutput),
+			Context:    "a context",
+			connect:    connect,
+		})
+		if err != nil {
+			return err
+		}
+		if use != nil {
+			use(ctx, c)
+		}
+		return nil
+	}
+}
+
+// preview registers the component as in a preview.
+func preview(t *testing.T, options map[string]string) *pulumitest.Recorder {
+	t.Helper()
+	r, err := pulumitest.Run(program(configuration(t, options), nil, nil), pulumitest.WithDryRun())
+	require.NoError(t, err)
+	return r
+}
+
+func find(t *testing.T, r *pulumitest.Recorder, token, name string) pulumitest.Registration {
+	t.Helper()
+	got, found := r.Find(token, name)
+	require.True(t, found, "%s %s", token, name)
+	return got
+}
+
+// golden compares a registration's inputs with testdata/<name>.yaml.
+func golden(t *testing.T, name string, r pulumitest.Registration) {
+	t.Helper()
+	text, err := yaml.Marshal(r.Inputs.Mappable())
+	require.NoError(t, err)
+	goldie.New(t, goldie.WithNameSuffix(".yaml")).Assert(t, name, text)
+}
+
+// fakeLive is a cluster that answers at once, and writes down what it was asked.
+type fakeLive struct {
+	inForce     dataplane.Split
+	splitErr    error
+	readyErr    map[string]error // by subset
+	convergeAs  dataplane.Converged
+	convergeErr error
+
+	mu    sync.Mutex
+	calls []string
+}
+
+func (f *fakeLive) connect(string, string, dataplane.App) (live, error) { return f, nil }
+
+func (f *fakeLive) note(format string, values ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, fmt.Sprintf(format, values...))
+}
+
+func (f *fakeLive) split(context.Context) (dataplane.Split, error) { return f.inForce, f.splitErr }
+
+func (f *fakeLive) waitReady(_ context.Context, pods map[string]int, report func(string)) error {
+	f.note("ready %v", pods)
+	report("waiting")
+	for subset := range pods {
+		if err := f.readyErr[subset]; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fakeLive) converge(_ context.Context, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error) {
+	f.note("converge %s within %v", split.Short(), timeout)
+	report("waiting")
+	return f.convergeAs, f.convergeErr
+}
+
+// orderedLive also writes down what is registered.
+type orderedLive struct{ fakeLive }
+
+func (o *orderedLive) registered(args pulumi.MockResourceArgs) resource.PropertyMap {
+	switch args.TypeToken {
+	case deploymentType:
+		o.note("write %s", args.Name)
+	case virtualServiceType:
+		o.note("write VirtualService")
+	}
+	return nil
+}
+
+// typesOf are the resource types of URNs.
+func typesOf(urns []string) []string {
+	types := make([]string, 0, len(urns))
+	for _, urn := range urns {
+		types = append(types, string(resource.URN(urn).Type()))
+	}
+	return types
+}

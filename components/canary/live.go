@@ -1,0 +1,48 @@
+package canary
+
+import (
+	"context"
+	"time"
+
+	"canary/internal/dataplane"
+	"canary/internal/kube"
+)
+
+// live is the app in the running cluster. report gets lines of progress.
+type live interface {
+	// split is the split in force, as the VirtualService says.
+	split(ctx context.Context) (dataplane.Split, error)
+	// waitReady waits for the wanted number of ready pods, by subset.
+	waitReady(ctx context.Context, pods map[string]int, report func(string)) error
+	// converge waits until every proxy serves the split.
+	converge(ctx context.Context, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error)
+}
+
+// connect reaches the app in the cluster of a kubeconfig's context.
+type connect func(kubeconfig, contextName string, app dataplane.App) (live, error)
+
+// liveApp reads the cluster itself.
+type liveApp struct {
+	client *kube.Client
+	app    dataplane.App
+}
+
+func connectCluster(kubeconfig, contextName string, app dataplane.App) (live, error) {
+	client, err := kube.New([]byte(kubeconfig), contextName)
+	if err != nil {
+		return nil, err
+	}
+	return liveApp{client: client, app: app}, nil
+}
+
+func (l liveApp) split(ctx context.Context) (dataplane.Split, error) {
+	return dataplane.LiveSplit(ctx, l.client, l.app)
+}
+
+func (l liveApp) waitReady(ctx context.Context, pods map[string]int, report func(string)) error {
+	return dataplane.WaitReady(ctx, l.client, l.app, pods, report)
+}
+
+func (l liveApp) converge(ctx context.Context, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error) {
+	return dataplane.Converge(ctx, l.client, l.app, split, timeout, report)
+}

@@ -1,0 +1,109 @@
+package canary
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	networkingv1 "istio.io/api/networking/v1"
+
+	"canary/internal/config"
+)
+
+const (
+	networkingVersion = "networking.istio.io/v1"
+
+	// meshGateway is Istio's name for all sidecars.
+	meshGateway = "mesh"
+
+	// patchForce makes the provider take back a field that somebody else changed,
+	// such as a weight by kubectl. Without it the next update would fail with a
+	// conflict, at a moment when it may be a roll back.
+	patchForce = "pulumi.com/patchForce"
+)
+
+// gatewaySpec opens the app's host at the ingress gateway.
+func gatewaySpec(c *config.Config) *networkingv1.Gateway {
+	return &networkingv1.Gateway{
+		Selector: map[string]string{"istio": "ingressgateway"},
+		Servers: []*networkingv1.Server{{
+			Port:  &networkingv1.Port{Number: 80, Name: "http", Protocol: "HTTP"},
+			Hosts: []string{c.Host},
+		}},
+	}
+}
+
+// destinationRuleSpec names both subsets, always: a route to a subset that a proxy
+// does not know yet answers 503.
+func destinationRuleSpec(c *config.Config) *networkingv1.DestinationRule {
+	named := func(subset string) *networkingv1.Subset {
+		return &networkingv1.Subset{Name: subset, Labels: map[string]string{subsetLabel: subset}}
+	}
+	return &networkingv1.DestinationRule{
+		Host:    c.Name,
+		Subsets: []*networkingv1.Subset{named(stableSubset), named(canarySubset)},
+	}
+}
+
+// virtualServiceSpec is the split. One route serves the app's host at the ingress
+// gateway and its name inside the mesh, so both kinds of traffic split alike.
+func virtualServiceSpec(c *config.Config) *networkingv1.VirtualService {
+	to := func(subset string, weight int32) *networkingv1.HTTPRouteDestination {
+		return &networkingv1.HTTPRouteDestination{
+			Destination: &networkingv1.Destination{Host: c.Name, Subset: subset},
+			Weight:      weight,
+		}
+	}
+	stable, canary := c.CanaryWeight.Split()
+	return &networkingv1.VirtualService{
+		Hosts:    []string{c.Name, c.Host},
+		Gateways: []string{meshGateway, c.Name},
+		Http: []*networkingv1.HTTPRoute{{
+			Route: []*networkingv1.HTTPRouteDestination{to(stableSubset, stable), to(canarySubset, canary)},
+		}},
+	}
+}
+
+// customResourceArgs is the object of a kind of Istio's, named like the app.
+func customResourceArgs(c *config.Config, kind string, spec json.Marshaler, annotations map[string]string) (*apiextensions.CustomResourceArgs, error) {
+	fields, err := specFields(spec)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s/%s: %w", kind, c.Namespace, c.Name, err)
+	}
+	return &apiextensions.CustomResourceArgs{
+		ApiVersion:  pulumi.String(networkingVersion),
+		Kind:        pulumi.String(kind),
+		Metadata:    metadata(c, c.Name, map[string]string{nameLabel: c.Name}, annotations),
+		OtherFields: kubernetes.UntypedArgs{"spec": fields},
+	}, nil
+}
+
+// specFields are the fields of one of Istio's types. Its JSON leaves out a weight
+// of 0, and a preview would not show it: weights are always written.
+func specFields(spec json.Marshaler) (map[string]any, error) {
+	text, err := spec.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("encode spec: %w", err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return nil, fmt.Errorf("decode spec: %w", err)
+	}
+	if virtualService, ok := spec.(*networkingv1.VirtualService); ok {
+		writeWeights(fields, virtualService)
+	}
+	return fields, nil
+}
+
+// writeWeights sets the weight of every route in fields, which was made from v
+// and has its shape.
+func writeWeights(fields map[string]any, v *networkingv1.VirtualService) {
+	for i, http := range v.GetHttp() {
+		routes := fields["http"].([]any)[i].(map[string]any)["route"].([]any)
+		for j, route := range http.GetRoute() {
+			routes[j].(map[string]any)["weight"] = route.GetWeight()
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package canary
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestRouting(t *testing.T) {
+	t.Parallel()
+	elsewhere := map[string]string{"name": "shop", "namespace": "store", "host": "shop.example.com", "canaryWeight": "50"}
+	cases := []struct {
+		golden, token string
+		options       map[string]string
+	}{
+		{"gateway", gatewayType, nil},
+		{"destinationrule", destinationRuleType, nil},
+		{"virtualservice-0", virtualServiceType, nil},
+		{"virtualservice-0.05", virtualServiceType, map[string]string{"canaryWeight": "0.05"}},
+		{"virtualservice-12.5", virtualServiceType, map[string]string{"canaryWeight": "12.5"}},
+		{"virtualservice-50", virtualServiceType, map[string]string{"canaryWeight": "50"}},
+		{"virtualservice-100", virtualServiceType, map[string]string{"canaryWeight": "100"}},
+		{"user-gateway", gatewayType, elsewhere},
+		{"user-destinationrule", destinationRuleType, elsewhere},
+		{"user-virtualservice", virtualServiceType, elsewhere},
+	}
+	for _, tc := range cases {
+		t.Run(tc.golden, func(t *testing.T) {
+			t.Parallel()
+			golden(t, tc.golden, find(t, preview(t, tc.options), tc.token, "app"))
+		})
+	}
+}
+
+// A weight change is one update of one object.
+func TestWeightChangesOneObject(t *testing.T) {
+	t.Parallel()
+	before := preview(t, nil)
+	for _, weight := range []string{"0.05", "12.5", "50", "100"} {
+		after := preview(t, map[string]string{"canaryWeight": weight})
+		require.Len(t, after.All(), len(before.All()))
+		var changed []string
+		for _, was := range before.All() {
+			is := find(t, after, was.Type, was.Name)
+			require.Equal(t, was.Dependencies, is.Dependencies)
+			if !was.Inputs.DeepEquals(is.Inputs) {
+				changed = append(changed, was.Type)
+			}
+		}
+		require.Equal(t, []string{virtualServiceType}, changed, "canaryWeight %s", weight)
+	}
+}

@@ -1,0 +1,146 @@
+package canary
+
+import (
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/pulumitest"
+)
+
+func TestWorkloads(t *testing.T) {
+	t.Parallel()
+	userImages := map[string]string{
+		"name":            "shop",
+		"namespace":       "store",
+		"stableImage":     "ghcr.io/me/shop:1.0.0",
+		"canaryImage":     "ghcr.io/me/shop:1.1.0",
+		"stableReplicas":  "4",
+		"canaryReplicas":  "2",
+		"containerPort":   "3000",
+		"readinessPath":   "/healthz",
+		"imagePullSecret": "registry",
+		"drainSeconds":    "60",
+	}
+	cases := []struct {
+		golden, token, name string
+		options             map[string]string
+	}{
+		{"namespace", namespaceType, "app", nil},
+		{"service", serviceType, "app", nil},
+		{"configmap-stable", configMapType, "app-stable", nil},
+		{"configmap-canary", configMapType, "app-canary", nil},
+		{"deployment-stable", deploymentType, "app-stable", nil},
+		{"deployment-canary", deploymentType, "app-canary", nil},
+		{"user-namespace", namespaceType, "app", userImages},
+		{"user-service", serviceType, "app", userImages},
+		{"user-deployment-stable", deploymentType, "app-stable", userImages},
+		{"user-deployment-canary", deploymentType, "app-canary", userImages},
+		{"privileged-port", deploymentType, "app-stable", map[string]string{"containerPort": "80"}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.golden, func(t *testing.T) {
+			t.Parallel()
+			golden(t, tc.golden, find(t, preview(t, tc.options), tc.token, tc.name))
+		})
+	}
+}
+
+func TestImages(t *testing.T) {
+	t.Parallel()
+	const example = "docker.io/library/nginx:1.28.0-alpine"
+	cases := []struct {
+		name           string
+		options        map[string]string
+		stable, canary string
+		configMaps     []string
+	}{
+		{
+			name:   "the example app",
+			stable: example, canary: example,
+			configMaps: []string{"app-stable", "app-canary"},
+		},
+		{
+			name:    "one image for both",
+			options: map[string]string{"stableImage": "shop:1"},
+			stable:  "shop:1", canary: "shop:1",
+		},
+		{
+			name:    "an image each",
+			options: map[string]string{"stableImage": "shop:1", "canaryImage": "shop:2"},
+			stable:  "shop:1", canary: "shop:2",
+		},
+		{
+			name:    "the example app beside an image",
+			options: map[string]string{"canaryImage": "shop:2"},
+			stable:  example, canary: "shop:2",
+			configMaps: []string{"app-stable"},
+		},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := preview(t, tc.options)
+			require.Equal(t, tc.stable, container0(t, r, "app-stable")["image"])
+			require.Equal(t, tc.canary, container0(t, r, "app-canary")["image"])
+			var configMaps []string
+			for _, got := range r.OfType(configMapType) {
+				configMaps = append(configMaps, got.Name)
+			}
+			require.ElementsMatch(t, tc.configMaps, configMaps)
+		})
+	}
+}
+
+// The example app follows its configuration: another text is another pod.
+func TestConfigurationRollsPods(t *testing.T) {
+	t.Parallel()
+	annotation := func(options map[string]string) any {
+		return podTemplate(t, preview(t, options), "app-stable")["metadata"].(map[string]any)["annotations"].(map[string]any)[checksumAnnotation]
+	}
+	same := annotation(nil)
+	require.NotEmpty(t, same)
+	require.Equal(t, same, annotation(map[string]string{"canaryWeight": "50", "stableReplicas": "3"}))
+	require.NotEqual(t, same, annotation(map[string]string{"containerPort": "8081"}))
+	require.Nil(t, annotation(map[string]string{"stableImage": "shop:1"}))
+}
+
+// What the restricted Pod Security level asks for, rule by rule.
+func TestExampleAppIsRestricted(t *testing.T) {
+	t.Parallel()
+	for _, port := range []string{"8080", "80"} {
+		r := preview(t, map[string]string{"containerPort": port})
+		for _, name := range []string{"app-stable", "app-canary"} {
+			pod := podTemplate(t, r, name)["spec"].(map[string]any)
+			security := pod["securityContext"].(map[string]any)
+			require.Equal(t, true, security["runAsNonRoot"])
+			require.NotZero(t, security["runAsUser"])
+			require.Equal(t, map[string]any{"type": "RuntimeDefault"}, security["seccompProfile"])
+			for _, key := range []string{"hostNetwork", "hostPID", "hostIPC"} {
+				require.NotContains(t, pod, key)
+			}
+			for _, volume := range pod["volumes"].([]any) {
+				for kind := range volume.(map[string]any) {
+					require.Contains(t, []string{"name", "configMap", "emptyDir"}, kind)
+				}
+			}
+			app := container0(t, r, name)["securityContext"].(map[string]any)
+			require.Equal(t, false, app["allowPrivilegeEscalation"])
+			require.Equal(t, true, app["readOnlyRootFilesystem"])
+			require.Equal(t, map[string]any{"drop": []any{"ALL"}}, app["capabilities"])
+		}
+	}
+}
+
+func podTemplate(t *testing.T, r *pulumitest.Recorder, deployment string) map[string]any {
+	t.Helper()
+	spec := find(t, r, deploymentType, deployment).Inputs[resource.PropertyKey("spec")].ObjectValue()
+	return spec["template"].ObjectValue().Mappable()
+}
+
+func container0(t *testing.T, r *pulumitest.Recorder, deployment string) map[string]any {
+	t.Helper()
+	pod := podTemplate(t, r, deployment)["spec"].(map[string]any)
+	return pod["containers"].([]any)[0].(map[string]any)
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/pulumitest"
+)
+
+const (
+	clusterComponent = "canary:cluster:Cluster"
+	istioComponent   = "canary:istio:Istio"
+	appComponent     = "canary:app:Canary"
+	commandType      = "command:local:Command"
+	providerType     = "pulumi:providers:kubernetes"
+)
+
+// inCluster is what a stack puts into a cluster, as "type name".
+var (
+	mesh = []string{
+		istioComponent + " istio",
+		"kubernetes:core/v1:Namespace istio-system",
+		"kubernetes:helm.sh/v3:Release istio-base",
+		"kubernetes:helm.sh/v3:Release istiod",
+		"kubernetes:helm.sh/v3:Release istio-ingressgateway",
+		"kubernetes:helm.sh/v3:Release istio-egressgateway",
+	}
+	app = []string{
+		appComponent + " app",
+		"kubernetes:core/v1:Namespace app",
+		"kubernetes:core/v1:Service app",
+		"kubernetes:core/v1:ConfigMap app-stable",
+		"kubernetes:core/v1:ConfigMap app-canary",
+		"kubernetes:apps/v1:Deployment app-stable",
+		"kubernetes:apps/v1:Deployment app-canary",
+		"kubernetes:networking.istio.io/v1:Gateway app",
+		"kubernetes:networking.istio.io/v1:DestinationRule app",
+		"kubernetes:networking.istio.io/v1:VirtualService app",
+	}
+)
+
+func TestDefaultStack(t *testing.T) {
+	t.Parallel()
+	r, err := run(nil)
+	require.NoError(t, err)
+
+	require.ElementsMatch(t, slices.Concat([]string{
+		clusterComponent + " cluster",
+		commandType + " cluster-identity",
+		commandType + " cluster",
+		commandType + " cluster-kubeconfig",
+		providerType + " cluster",
+	}, mesh, app), registered(r))
+}
+
+func TestComponentsFollowTheCluster(t *testing.T) {
+	t.Parallel()
+	r, err := run(nil)
+	require.NoError(t, err)
+
+	// Children inherit both from their component, the provider by the SDK and
+	// DeletedWith by the engine.
+	for _, one := range r.All() {
+		if one.Parent == "istio" || one.Parent == "app" {
+			require.Equal(t, "cluster", one.Provider, "%s %s", one.Type, one.Name)
+			require.Empty(t, one.DeletedWith, "%s %s", one.Type, one.Name)
+		}
+	}
+	for token, name := range map[string]string{istioComponent: "istio", appComponent: "app"} {
+		component, found := r.Find(token, name)
+		require.True(t, found)
+		require.Equal(t, "cluster-identity", component.DeletedWith)
+		require.Contains(t, component.Dependencies, "cluster-kubeconfig")
+	}
+	component, _ := r.Find(appComponent, "app")
+	require.Contains(t, component.Dependencies, "istio-ingressgateway")
+}
+
+func TestExistingClusterWithIstio(t *testing.T) {
+	t.Parallel()
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	require.NoError(t, os.WriteFile(kubeconfig, []byte(`
+apiVersion: v1
+kind: Config
+current-context: staging
+contexts: [{name: staging, context: {cluster: staging, user: me}}]
+clusters: [{name: staging, cluster: {server: "https://staging.example.com"}}]
+users: [{name: me, user: {token: secret}}]
+`), 0o600))
+	r, err := run(map[string]string{
+		"canary:clusterProvider": "existing",
+		"canary:kubeconfig":      kubeconfig,
+		"canary:istioInstall":    "false",
+	})
+	require.NoError(t, err)
+
+	require.ElementsMatch(t, slices.Concat([]string{
+		clusterComponent + " cluster",
+		providerType + " cluster",
+	}, app), registered(r))
+	for _, one := range r.All() {
+		require.Empty(t, one.DeletedWith, "%s %s", one.Type, one.Name)
+	}
+}
+
+func TestWrongConfigRegistersNothing(t *testing.T) {
+	t.Parallel()
+	r, err := run(map[string]string{
+		"canary:canaryWeight": "101",
+		"canary:agents":       "many",
+	})
+	require.ErrorContains(t, err, "canaryWeight")
+	require.ErrorContains(t, err, "agents")
+	require.Empty(t, r.All())
+}
+
+// run runs the program as in a preview, with configuration by full key.
+func run(config map[string]string) (*pulumitest.Recorder, error) {
+	outputs := func(args pulumi.MockResourceArgs) resource.PropertyMap {
+		if args.TypeToken != commandType {
+			return nil
+		}
+		return resource.PropertyMap{"stdout": resource.NewProperty("printed")}
+	}
+	return pulumitest.Run(program, pulumitest.WithConfig(config), pulumitest.WithOutputs(outputs), pulumitest.WithDryRun())
+}
+
+func registered(r *pulumitest.Recorder) []string {
+	var all []string
+	for _, one := range r.All() {
+		all = append(all, one.Type+" "+one.Name)
+	}
+	return all
+}
