@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"canary/internal/kube"
+	"canary/internal/stack"
+	"canary/internal/traffic"
+	"canary/internal/traffic/relay"
+)
+
+// cluster is what the commands need of the cluster.
+type cluster interface {
+	relay.Cluster
+	// split is the split that the app's VirtualService has now.
+	split(ctx context.Context, namespace, name string) (traffic.Split, error)
+}
+
+type realCluster struct {
+	relay.Cluster
+	client *kube.Client
+}
+
+func connect(kubeconfig stack.Secret) (cluster, error) {
+	client, err := kube.New(kubeconfig, "")
+	if err != nil {
+		return nil, fmt.Errorf("the stack's output kubeconfig: %w", err)
+	}
+	return realCluster{Cluster: relay.In(client), client: client}, nil
+}
+
+func (c realCluster) split(ctx context.Context, namespace, name string) (traffic.Split, error) {
+	virtualServices := schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "virtualservices"}
+	object, err := c.client.Dynamic().Resource(virtualServices).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("VirtualService %s/%s is not in the cluster (%w): type `pulumi refresh`, then `pulumi up`", namespace, name, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read VirtualService %s/%s: %w", namespace, name, err)
+	}
+	split, err := traffic.ParseSplit(object.Object)
+	if err != nil {
+		return nil, fmt.Errorf("VirtualService %s/%s is not as the program writes it: %w; type `pulumi refresh`, then `pulumi up`", namespace, name, err)
+	}
+	return split, nil
+}

@@ -1,0 +1,97 @@
+// Command canary is the companion of the Pulumi program: it shows what a
+// canary release really does.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"canary/internal/stack"
+)
+
+// exitCannot is the exit code of a wrong command line, and of a command that
+// cannot do its work.
+const exitCannot = 3
+
+// environment is what the commands have around them; tests put fakes in.
+type environment struct {
+	stdout, stderr io.Writer
+	// terminal is where a progress line may be written; nil when stderr is no
+	// terminal.
+	terminal *os.File
+	outputs  func(ctx context.Context, stackName string) (*stack.Outputs, error)
+	connect  func(kubeconfig stack.Secret) (cluster, error)
+}
+
+func main() {
+	os.Exit(runUntilSignal(os.Args[1:], environment{
+		stdout:   os.Stdout,
+		stderr:   os.Stderr,
+		terminal: terminalOf(os.Stderr),
+		outputs:  stack.Read,
+		connect:  connect,
+	}))
+}
+
+// runUntilSignal runs the program; Ctrl-C and SIGTERM let it clean up.
+func runUntilSignal(args []string, env environment) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the program at once, in case a clean-up hangs.
+	context.AfterFunc(ctx, stop)
+	return run(ctx, args, env)
+}
+
+// run is the whole program; it returns the exit code.
+func run(ctx context.Context, args []string, env environment) int {
+	root := newRoot(env)
+	root.SetArgs(args)
+	root.SetOut(env.stdout)
+	root.SetErr(env.stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("interrupted: %w", err)
+	}
+	fmt.Fprintf(env.stderr, "canary: %v\n", err)
+	return exitCannot
+}
+
+// exitCode ends the program without a message: the output says it all.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+func newRoot(env environment) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "canary",
+		Short: "See what a canary release really does",
+		Long: `See what a canary release really does.
+
+The commands find the cluster and the app through the outputs of the selected
+Pulumi stack, so run them in the project's folder, in a shell where
+"pulumi stack output" works.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version(),
+	}
+	root.SetVersionTemplate("canary {{.Version}}\n")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; `%s --help` lists what is allowed", err, cmd.CommandPath())
+	})
+	root.AddCommand(newRequests(env), newVersion())
+	return root
+}

@@ -1,0 +1,114 @@
+// Package stack reads what a stack of this project has put out, by the Pulumi
+// CLI of the user.
+package stack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// Outputs are the outputs of a stack.
+type Outputs struct {
+	// URL of the app through the ingress gateway.
+	URL string
+	// Kubeconfig of the cluster; a secret.
+	Kubeconfig Secret
+	// Namespace and Name of the app, and so of its Service and VirtualService.
+	Namespace, Name string
+}
+
+// Secret does not show its content when it is printed.
+type Secret []byte
+
+// String hides the content.
+func (Secret) String() string { return "[secret]" }
+
+// GoString hides the content.
+func (Secret) GoString() string { return "[secret]" }
+
+// ErrNotUp marks a stack that has not all of its outputs.
+var ErrNotUp = errors.New("the stack is not up")
+
+// Read reads the outputs of a stack; name "" means the selected one. It runs
+// `pulumi stack output` with the environment of this process, in its working
+// folder, which must be in the project.
+func Read(ctx context.Context, name string) (*Outputs, error) {
+	out, err := run(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return parse(out)
+}
+
+func run(ctx context.Context, name string) ([]byte, error) {
+	args := []string{"stack", "output", "--json", "--show-secrets", "--non-interactive"}
+	if name != "" {
+		args = append(args, "--stack", name)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, "pulumi", args...)
+	cmd.Env = append(os.Environ(), "PULUMI_SKIP_UPDATE_CHECK=true")
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return stdout.Bytes(), nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.Is(err, exec.ErrNotFound):
+		return nil, errors.New("pulumi is not on PATH: type `eval \"$(make -s env)\"` in the project's folder, or install the Pulumi CLI")
+	}
+	said := strings.TrimPrefix(strings.TrimSpace(stderr.String()), "error: ")
+	if said == "" {
+		said = err.Error()
+	}
+	return nil, fmt.Errorf("`pulumi %s`: %s\n%s", strings.Join(args, " "), said, advice(said))
+}
+
+// advice says what to type after a failure of the Pulumi CLI, by what it said.
+func advice(said string) string {
+	has := func(part string) bool { return strings.Contains(said, part) }
+	switch {
+	case has("no Pulumi.yaml"), has("no Pulumi project"):
+		return "change to the project's folder (where Pulumi.yaml is) and type it again"
+	case has("no stack selected"):
+		return "name a stack with --stack, or type `pulumi stack select`"
+	case has("no stack named"):
+		return "`pulumi stack ls` lists the stacks; `pulumi up` makes one"
+	}
+	return "if this shell is not set up for the project yet, type `eval \"$(make -s env)\"` in the project's folder"
+}
+
+func parse(data []byte) (*Outputs, error) {
+	var raw struct {
+		URL            string `json:"url"`
+		Kubeconfig     string `json:"kubeconfig"`
+		VirtualService string `json:"virtualService"`
+	}
+	// The error of a decoder may quote what it reads, and that has secrets.
+	if json.Unmarshal(data, &raw) != nil {
+		return nil, errors.New("the stack's outputs are not those of this project: url, kubeconfig and virtualService are to be strings")
+	}
+	var missing []string
+	for _, output := range []struct{ name, value string }{
+		{"url", raw.URL}, {"kubeconfig", raw.Kubeconfig}, {"virtualService", raw.VirtualService},
+	} {
+		if output.value == "" {
+			missing = append(missing, output.name)
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("%w: it has no output %s; type `pulumi up`", ErrNotUp, strings.Join(missing, ", "))
+	}
+	namespace, name, ok := strings.Cut(raw.VirtualService, "/")
+	if !ok || namespace == "" || name == "" {
+		return nil, fmt.Errorf("the stack's output virtualService is %q, and NAMESPACE/NAME is expected", raw.VirtualService)
+	}
+	return &Outputs{URL: raw.URL, Kubeconfig: Secret(raw.Kubeconfig), Namespace: namespace, Name: name}, nil
+}

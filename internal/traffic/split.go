@@ -1,0 +1,101 @@
+package traffic
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// Share is one subset's part of a split: Weight parts of the split's total.
+type Share struct {
+	Subset string
+	Weight int64
+}
+
+// Split is the shares in the order of the VirtualService.
+type Split []Share
+
+// Total is the sum of the weights.
+func (s Split) Total() int64 {
+	var total int64
+	for _, share := range s {
+		total += share.Weight
+	}
+	return total
+}
+
+// Probability is the probability that a request goes to the subset, 0 to 1; 0
+// for a subset that the split does not have.
+func (s Split) Probability(subset string) float64 {
+	for _, share := range s {
+		if share.Subset == subset {
+			return float64(share.Weight) / float64(s.Total())
+		}
+	}
+	return 0
+}
+
+// String is for example "stable 99.95 %, canary 0.05 %".
+func (s Split) String() string {
+	text := ""
+	for i, share := range s {
+		if i > 0 {
+			text += ", "
+		}
+		text += share.Subset + " " + FormatPercent(100*s.Probability(share.Subset)) + " %"
+	}
+	return text
+}
+
+// FormatPercent writes a percentage with at most two decimals, and only those
+// it needs.
+func FormatPercent(percent float64) string {
+	return strconv.FormatFloat(math.Round(percent*100)/100, 'f', -1, 64)
+}
+
+// ParseSplit reads the split from a VirtualService object as the API server
+// gives it. Envoy ignores the weight of a lone destination, and so does this.
+func ParseSplit(object map[string]any) (Split, error) {
+	data, err := json.Marshal(object)
+	if err != nil {
+		return nil, err
+	}
+	var virtualService struct {
+		Spec struct {
+			HTTP []struct {
+				Route []struct {
+					Destination struct {
+						Subset string `json:"subset"`
+					} `json:"destination"`
+					Weight int64 `json:"weight"`
+				} `json:"route"`
+			} `json:"http"`
+		} `json:"spec"`
+	}
+	if err := json.Unmarshal(data, &virtualService); err != nil {
+		return nil, err
+	}
+	routes := virtualService.Spec.HTTP
+	if len(routes) != 1 {
+		return nil, fmt.Errorf("it has %d HTTP routes, and 1 is expected", len(routes))
+	}
+	var split Split
+	for _, destination := range routes[0].Route {
+		if destination.Destination.Subset == "" {
+			return nil, errors.New("a destination of it has no subset")
+		}
+		if destination.Weight < 0 {
+			return nil, fmt.Errorf("its weight for subset %s is %d", destination.Destination.Subset, destination.Weight)
+		}
+		split = append(split, Share{Subset: destination.Destination.Subset, Weight: destination.Weight})
+	}
+	if len(split) == 1 {
+		split[0].Weight = 1
+	}
+	if split.Total() == 0 {
+		return nil, errors.New("its weights add up to 0")
+	}
+	return split, nil
+}

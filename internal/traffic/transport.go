@@ -1,0 +1,109 @@
+package traffic
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	// subsetBodyLimit is how much of a body is searched for the subset.
+	subsetBodyLimit = 64 << 10
+	// idleTimeout is shorter than what servers usually allow a connection to
+	// be idle, so that it is this side that closes and no request meets a
+	// connection that is being closed.
+	idleTimeout = 20 * time.Second
+)
+
+// newTransport makes the one connection pool of a run. HTTP/1.1 only: each
+// request of a pool then has a connection to itself, as the count per subset
+// is about requests.
+func newTransport(o Options) *http.Transport {
+	dial := o.DialContext
+	if dial == nil {
+		dial = localhostDialer{net.Dialer{Timeout: o.Timeout}}.DialContext
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		DialContext:         dial,
+		Protocols:           protocols,
+		DisableCompression:  true,
+		MaxIdleConns:        0,
+		MaxIdleConnsPerHost: max(o.Concurrency, o.MaxInFlight),
+		IdleConnTimeout:     idleTimeout,
+		TLSHandshakeTimeout: o.Timeout,
+	}
+}
+
+// localhostDialer dials 127.0.0.1 for localhost and every name below it: not
+// every resolver knows those names (RFC 6761 only asks them to).
+type localhostDialer struct{ net.Dialer }
+
+func (d localhostDialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	name := strings.TrimSuffix(strings.ToLower(host), ".")
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		addr = net.JoinHostPort("127.0.0.1", port)
+	}
+	return d.Dialer.DialContext(ctx, network, addr)
+}
+
+// onceBody is a request body that can be had only once. net/http sends a
+// request again, unasked, when a kept connection turns out to be closed and
+// the body is nil or can be had again (Transport.shouldRetryRequest,
+// Request.isReplayable). This type is none that NewRequest knows, so the
+// request has no GetBody; and it is not nil, so neither rule holds. An empty
+// one puts nothing on the wire: the transport looks for a first byte before it
+// decides to announce a body.
+type onceBody struct{ io.Reader }
+
+func (onceBody) Close() error { return nil }
+
+// exchange sends one request and reads its answer to the end.
+func exchange(ctx context.Context, transport *http.Transport, o Options) (status int, subset string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, o.Method, o.URL, onceBody{bytes.NewReader(o.Body)})
+	if err != nil {
+		return 0, "", err
+	}
+	req.ContentLength = int64(len(o.Body)) // 0 with a body that is not nil means unknown
+	req.Host = o.Host
+	req.Header.Set("User-Agent", "canary-requests")
+
+	// RoundTrip and not Client.Do: the client would follow redirects.
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	head, err := io.ReadAll(io.LimitReader(resp.Body, subsetBodyLimit))
+	if err == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+	}
+	if err != nil {
+		return resp.StatusCode, "", fmt.Errorf("answer with status %d is cut off: %w", resp.StatusCode, err)
+	}
+	return resp.StatusCode, subsetOf(head), nil
+}
+
+// subsetOf is the field "subset" of a JSON object, or "".
+func subsetOf(body []byte) string {
+	var answer struct {
+		Subset string `json:"subset"`
+	}
+	if json.Unmarshal(body, &answer) != nil {
+		return ""
+	}
+	return answer.Subset
+}
