@@ -1,0 +1,202 @@
+package build
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"canary/lab/image"
+)
+
+// nodeVolumes are kept outside the node's own file system: an overlay cannot lie on an overlay.
+var nodeVolumes = []string{"/var/lib/kubelet", "/var/lib/rancher/k3s", "/var/lib/cni", "/var/lib/containerd", "/var/log"}
+
+// makeImages writes the images of the Docker engine to engine/, with the id of each beside it. The images
+// that pods run are inside the node image, where the node imports them from.
+func makeImages(r *Recipe, n Names) error {
+	b := images{root: filepath.Join(r.Of("rootfs"), "root"), node: r.Of("node"), cluster: r.Of("cluster"), envoy: r.Of("envoy"), names: n}
+	preload := filepath.Join(r.Out, "preload")
+	for dir, specs := range map[string][]func() (image.Spec, error){
+		"all":   {b.pause, b.coreDNS},
+		"agent": {b.pilot, b.proxy, b.nginx},
+	} {
+		for _, spec := range specs {
+			if _, err := write(filepath.Join(preload, dir), spec); err != nil {
+				return err
+			}
+		}
+	}
+	for _, spec := range []func() (image.Spec, error){
+		func() (image.Spec, error) { return b.nodeImage(preload) }, b.loadBalancer, b.tools,
+	} {
+		if _, err := write(filepath.Join(r.Out, "engine"), spec); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(preload)
+}
+
+func write(dir string, spec func() (image.Spec, error)) (string, error) {
+	s, err := spec()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, FileName(s.Ref))
+	id, err := image.Write(file, s)
+	if err != nil {
+		return "", err
+	}
+	return id, os.WriteFile(file+".id", []byte(id), 0o644)
+}
+
+type images struct {
+	root, node, cluster, envoy string
+	names                      Names
+}
+
+func (b images) pause() (image.Spec, error) {
+	return image.Spec{
+		Ref:    pauseImage,
+		Layers: []image.Layer{{{Path: "pause", Source: filepath.Join(b.node, "pause"), Mode: 0o755}}},
+		Config: v1.Config{Entrypoint: []string{"/pause"}, User: "65535:65535"},
+	}, nil
+}
+
+func (b images) coreDNS() (image.Spec, error) {
+	return image.Spec{
+		Ref:    coreDNSImage,
+		Layers: []image.Layer{{{Path: "coredns", Source: filepath.Join(b.cluster, "dns"), Mode: 0o755}}},
+		Config: v1.Config{Entrypoint: []string{"/coredns"}},
+	}, nil
+}
+
+func (b images) pilot() (image.Spec, error) {
+	return image.Spec{
+		Ref: b.names.IstioHub + "/pilot:" + b.names.IstioVersion,
+		Layers: []image.Layer{append(istioUser(),
+			image.Entry{Path: "usr/local/bin/pilot-discovery", Source: filepath.Join(b.cluster, "pilot-discovery"), Mode: 0o755})},
+		Config: v1.Config{Entrypoint: []string{"/usr/local/bin/pilot-discovery"}, User: "1337:1337"},
+	}, nil
+}
+
+// proxy holds, beside Envoy and its agent, the iptables with which the agent redirects a pod's traffic.
+func (b images) proxy() (image.Spec, error) {
+	const iptables = "usr/sbin/xtables-legacy-multi"
+	envoy := filepath.Join(b.envoy, "envoy")
+	libs, err := image.Closure(b.root, envoy, filepath.Join(b.root, iptables))
+	if err != nil {
+		return image.Spec{}, err
+	}
+	agent := append(istioUser(),
+		image.Entry{Path: "usr/local/bin/pilot-agent", Source: filepath.Join(b.cluster, "pilot-agent"), Mode: 0o755},
+		image.Entry{Path: "var/lib/istio/envoy/envoy_bootstrap_tmpl.json", Source: filepath.Join(b.cluster, "envoy_bootstrap.json"), Mode: 0o644},
+		image.Entry{Path: "etc/ssl/certs/ca-certificates.crt", Source: filepath.Join(b.root, "etc/ssl/certs/ca-certificates.crt"), Mode: 0o644},
+		image.Entry{Path: "run", Dir: true}, // iptables' lock
+		image.Entry{Path: iptables, Source: filepath.Join(b.root, iptables), Mode: 0o755},
+		image.Entry{Path: "usr/lib/x86_64-linux-gnu/xtables", Source: filepath.Join(b.root, "usr/lib/x86_64-linux-gnu/xtables")},
+	)
+	for _, name := range []string{"iptables", "ip6tables"} {
+		for _, suffix := range []string{"", "-save", "-restore"} {
+			agent = append(agent,
+				image.Entry{Path: "usr/sbin/" + name + suffix, Link: "xtables-legacy-multi"},
+				image.Entry{Path: "usr/sbin/" + name + "-legacy" + suffix, Link: "xtables-legacy-multi"})
+		}
+	}
+	return image.Spec{
+		Ref:    b.names.IstioHub + "/proxyv2:" + b.names.IstioVersion,
+		Layers: []image.Layer{libs, {{Path: "usr/local/bin/envoy", Source: envoy, Mode: 0o755}}, agent},
+		Config: v1.Config{
+			Entrypoint: []string{"/usr/local/bin/pilot-agent"}, User: "1337:1337",
+			Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+		},
+	}, nil
+}
+
+func istioUser() image.Layer {
+	return image.Layer{
+		{Path: "etc/passwd", Content: "root:x:0:0:root:/root:/\nistio-proxy:x:1337:1337::/home/istio-proxy:/\n"},
+		{Path: "etc/group", Content: "root:x:0:\nistio-proxy:x:1337:\n"},
+		{Path: "tmp", Dir: true, Mode: 0o1777},
+	}
+}
+
+// nginx is the program alone, without the shell and the entry point script of the published image.
+func (b images) nginx() (image.Spec, error) {
+	program := filepath.Join(b.root, "usr/sbin/nginx")
+	libs, err := image.Closure(b.root, program)
+	if err != nil {
+		return image.Spec{}, err
+	}
+	return image.Spec{
+		Ref: b.names.NginxImage,
+		Layers: []image.Layer{append(libs,
+			image.Entry{Path: "etc/passwd", Content: "root:x:0:0:root:/root:/\nnginx:x:101:101::/nonexistent:/\n"},
+			image.Entry{Path: "etc/group", Content: "root:x:0:\nnginx:x:101:\n"},
+			image.Entry{Path: "etc/nginx/mime.types", Source: filepath.Join(b.root, "etc/nginx/mime.types"), Mode: 0o644},
+			image.Entry{Path: "usr/sbin/nginx", Source: program, Mode: 0o755},
+			image.Entry{Path: "var/log/nginx", Dir: true},
+			image.Entry{Path: "var/lib/nginx", Dir: true, Mode: 0o777},
+			image.Entry{Path: "tmp", Dir: true, Mode: 0o1777},
+		)},
+		Config: v1.Config{Cmd: []string{"nginx", "-g", "daemon off;"}, Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}},
+	}, nil
+}
+
+func (b images) nodeImage(preload string) (image.Spec, error) {
+	volumes := map[string]struct{}{}
+	for _, v := range nodeVolumes {
+		volumes[v] = struct{}{}
+	}
+	return image.Spec{
+		Ref: b.names.K3sImage,
+		Layers: []image.Layer{
+			{{Source: b.root, Exclude: []string{"usr/sbin/nginx", "proc/*", "sys/*", "dev/*", "bin/sh", "usr/bin/sh"}}},
+			{
+				{Path: "usr/local/bin/kube", Source: filepath.Join(b.cluster, "kube"), Mode: 0o755},
+				{Path: "usr/local/bin/kubectl", Link: "kube"},
+				{Path: "usr/bin/k3s", Source: filepath.Join(b.node, "node"), Mode: 0o755},
+				// k3d's entry point traps signals by name, which dash does not know.
+				{Path: "usr/bin/sh", Link: "bash"},
+				{Path: "opt/cni/bin", Link: "/usr/lib/cni"},
+			},
+			{{Path: "images", Source: preload}},
+		},
+		Config: v1.Config{
+			Entrypoint: []string{"/bin/k3s"}, Cmd: []string{"agent"}, Volumes: volumes,
+			Env: []string{
+				"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+				"KUBECONFIG=/etc/rancher/k3s/k3s.yaml",
+				// `k3d image import` calls ctr, which then puts the images where the kubelet looks.
+				"CONTAINERD_NAMESPACE=k8s.io",
+			},
+		},
+	}, nil
+}
+
+func (b images) loadBalancer() (image.Spec, error) {
+	return image.Spec{
+		Ref: fmt.Sprintf("ghcr.io/k3d-io/k3d-proxy:%s", b.names.K3dVersion),
+		Layers: []image.Layer{{
+			{Path: "etc/confd", Dir: true},
+			{Path: "loadbalancer", Source: filepath.Join(b.node, "loadbalancer"), Mode: 0o755},
+		}},
+		Config: v1.Config{Entrypoint: []string{"/loadbalancer"}},
+	}, nil
+}
+
+// tools is a container that k3d keeps beside the nodes; all that it has to do is to stay.
+func (b images) tools() (image.Spec, error) {
+	return image.Spec{
+		Ref:    fmt.Sprintf("ghcr.io/k3d-io/k3d-tools:%s", b.names.K3dVersion),
+		Layers: []image.Layer{{{Path: "tools", Source: filepath.Join(b.node, "pause"), Mode: 0o755}}},
+		Config: v1.Config{Entrypoint: []string{"/tools"}},
+	}, nil
+}
+
+// FileName is the name under which the image's archive is kept.
+func FileName(ref string) string {
+	return strings.NewReplacer("/", "_", ":", "_").Replace(ref) + ".tar"
+}

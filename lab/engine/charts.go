@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// ChartAddress is where the chart repository listens: the stack file of the lab names it.
+const ChartAddress = "127.0.0.1:8879"
+
+// Charts is the chart repository on loopback: the lab's own command, serving a folder.
+type Charts struct {
+	// Run holds the process id, Log the log file, Dir the folder that is served.
+	Run, Log, Dir string
+}
+
+func (c *Charts) process() *process {
+	return &process{name: "chart repository", pidFile: filepath.Join(c.Run, "charts.pid"), mark: "serve-charts"}
+}
+
+// Start starts the repository unless it runs.
+func (c *Charts) Start(ctx context.Context) error {
+	if c.answers() {
+		return nil
+	}
+	if err := c.process().stop(ctx, 5*time.Second); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	exited, err := c.process().start(c.Log, self, "serve-charts", c.Dir)
+	if err != nil {
+		return err
+	}
+	return waitFor(ctx, 10*time.Second, exited, c.answers, "chart repository on "+ChartAddress, c.Log)
+}
+
+// Stop stops the repository.
+func (c *Charts) Stop(ctx context.Context) error { return c.process().stop(ctx, 5*time.Second) }
+
+// answers is true when the repository at the address serves this folder's index.
+func (c *Charts) answers() bool {
+	client := http.Client{Timeout: time.Second}
+	resp, err := client.Get("http://" + ChartAddress + "/index.yaml")
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode == http.StatusOK && resp.Header.Get("X-Folder") == c.Dir
+}
+
+// ServeCharts serves the folder until the process ends.
+func ServeCharts(dir string) error {
+	files := http.FileServer(http.Dir(dir))
+	s := http.Server{Addr: ChartAddress, ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Folder", dir)
+			files.ServeHTTP(w, r)
+		})}
+	if err := s.ListenAndServe(); err != nil {
+		return fmt.Errorf("serve %s: %w", dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// writeFile replaces the file in one step, with its folder made when there is none.
+func writeFile(path string, content []byte, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temporary.Name())
+	if _, err := temporary.Write(content); err != nil {
+		temporary.Close()
+		return err
+	}
+	if err := temporary.Close(); err != nil {
+		return err
+	}
+	if err := os.Chmod(temporary.Name(), mode); err != nil {
+		return err
+	}
+	return os.Rename(temporary.Name(), path)
+}
