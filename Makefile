@@ -1,0 +1,35 @@
+# Each target is one script or one command; `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := bash
+MODE ?= auto
+export MODE
+
+## up: bring up cluster, mesh and app, and send it 100 requests (MODE=auto|normal|lab)
+.PHONY: up
+up:
+	@scripts/up.sh
+
+## down: destroy everything that `make up` made; STATE=remove also removes the stack's state and the installed tools
+.PHONY: down
+down:
+	@scripts/down.sh
+
+## env: print the environment for your own pulumi and canary commands: eval "$$(make -s env)"
+.PHONY: env
+env:
+	@scripts/env.sh
+
+## test: unit tests of all modules (needs only Go and the module proxy)
+.PHONY: test
+test:
+	@scripts/test.sh
+
+## e2e: end-to-end tests on a real cluster (MODE as for up)
+.PHONY: e2e
+e2e:
+	@scripts/e2e.sh
+
+## help: list the targets
+.PHONY: help
+help:
+	@sed -n 's/^## \([a-z0-9-]*\): /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16

@@ -1,0 +1,62 @@
+# Shared by the scripts that people and make call (bash). Sourced from the project's folder.
+# shellcheck shell=bash
+
+set -o errexit -o nounset -o pipefail
+
+# project is the checkout; home is its own folder for tools, state and logs.
+project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+home=$project/.canary
+cd "$project"
+
+# say prints a line for the person who watches.
+say() { printf '%s\n' "$*" >&2; }
+
+# die says what is wrong and ends the script.
+die() {
+  say "error: $*"
+  exit 1
+}
+
+# mode is how this checkout runs: normal or lab, as the first `make up` chose; nothing before that.
+mode() { cat "$home/mode" 2>/dev/null || true; }
+
+# lab runs the lab's own command.
+lab() {
+  go -C "$project/lab" build -o "$home/bin/lab" . || return
+  "$home/bin/lab" --project "$project" "$@"
+}
+
+# stack is the Pulumi stack that this checkout works on.
+stack() {
+  if [ -n "${STACK:-}" ]; then
+    echo "$STACK"
+  elif [ "$(mode)" = lab ]; then
+    echo lab
+  else
+    echo dev
+  fi
+}
+
+# load_env sets the environment of `make env` in this shell.
+load_env() {
+  local exports
+  exports=$("$project/scripts/env.sh") || exit
+  eval "$exports"
+}
+
+# step NAME COMMAND... runs one named step, with its output on the screen and in a log, and remembers its time.
+steps=()
+step() {
+  local name=$1 log=$home/logs/$1.log start=$SECONDS
+  shift
+  mkdir -p "$home/logs"
+  say "==> $name"
+  if ! "$@" 2>&1 | tee "$log" >&2; then
+    say ""
+    say "error: the step \"$name\" failed."
+    say "  its log:    $log"
+    say "  what to do: mend what the last lines above name, then run the same command again: it goes on from here."
+    exit 1
+  fi
+  steps+=("$(printf '%-10s %4d s' "$name" $((SECONDS - start)))")
+}

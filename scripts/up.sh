@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Brings up everything, sends requests to it, and says what to type next.
+source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+
+bring_up() {
+  pulumi up --yes --skip-preview --non-interactive --stack "$stack"
+}
+
+step setup scripts/setup.sh
+load_env
+stack=$(stack)
+step stack scripts/select-stack.sh "$stack"
+step cluster scripts/recover-cluster.sh "$stack"
+step up bring_up
+step requests canary requests --stack "$stack"
+
+say ""
+say "Time: "
+printf '  %s\n' "${steps[@]}" >&2
+say ""
+say "Serving at $(pulumi stack output url --stack "$stack"), split $(pulumi stack output split --stack "$stack" --json | tr -d ' \n')"
+say ""
+say "Next:"
+say "  eval \"\$(make -s env)\"                               # the tools and the state of this checkout, in this shell"
+say "  pulumi config set canaryWeight 50 && pulumi up       # half of the traffic to the canary"
+say "  canary requests --count 1000 --from mesh             # count who answers, from inside the mesh"
+say "  make down                                            # remove everything"
