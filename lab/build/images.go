@@ -23,8 +23,12 @@ func makeImages(r *Recipe, n Names) error {
 		"all":   {b.pause, b.coreDNS},
 		"agent": {b.pilot, b.proxy, b.nginx},
 	} {
-		for _, spec := range specs {
-			if _, err := write(filepath.Join(preload, dir), spec); err != nil {
+		for _, make := range specs {
+			spec, err := make()
+			if err != nil {
+				return err
+			}
+			if err := image.AppendToLayout(filepath.Join(preload, dir), spec); err != nil {
 				return err
 			}
 		}
@@ -32,24 +36,24 @@ func makeImages(r *Recipe, n Names) error {
 	for _, spec := range []func() (image.Spec, error){
 		func() (image.Spec, error) { return b.nodeImage(preload) }, b.loadBalancer, b.tools,
 	} {
-		if _, err := write(filepath.Join(r.Out, "engine"), spec); err != nil {
+		if err := write(filepath.Join(r.Out, "engine"), spec); err != nil {
 			return err
 		}
 	}
 	return os.RemoveAll(preload)
 }
 
-func write(dir string, spec func() (image.Spec, error)) (string, error) {
-	s, err := spec()
+func write(dir string, make func() (image.Spec, error)) error {
+	spec, err := make()
 	if err != nil {
-		return "", err
+		return err
 	}
-	file := filepath.Join(dir, FileName(s.Ref))
-	id, err := image.Write(file, s)
+	file := filepath.Join(dir, strings.NewReplacer("/", "_", ":", "_").Replace(spec.Ref)+".tar")
+	id, err := image.Write(file, spec)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return id, os.WriteFile(file+".id", []byte(id), 0o644)
+	return os.WriteFile(file+".id", []byte(id), 0o644)
 }
 
 type images struct {
@@ -160,7 +164,6 @@ func (b images) nodeImage(preload string) (image.Spec, error) {
 				{Path: "usr/bin/k3s", Source: filepath.Join(b.node, "node"), Mode: 0o755},
 				// k3d's entry point traps signals by name, which dash does not know.
 				{Path: "usr/bin/sh", Link: "bash"},
-				{Path: "opt/cni/bin", Link: "/usr/lib/cni"},
 			},
 			{{Path: "images", Source: preload}},
 		},
@@ -194,9 +197,4 @@ func (b images) tools() (image.Spec, error) {
 		Layers: []image.Layer{{{Path: "tools", Source: filepath.Join(b.node, "pause"), Mode: 0o755}}},
 		Config: v1.Config{Entrypoint: []string{"/tools"}},
 	}, nil
-}
-
-// FileName is the name under which the image's archive is kept.
-func FileName(ref string) string {
-	return strings.NewReplacer("/", "_", ":", "_").Replace(ref) + ".tar"
 }

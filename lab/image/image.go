@@ -1,6 +1,6 @@
 // Package image makes container images from files, without a Docker engine, a registry or a
 // Dockerfile. An image is a list of layers of plain files, written as an archive that
-// `docker load` and `ctr images import` read.
+// `docker load` reads, or as a layout in a folder.
 package image
 
 import (
@@ -8,14 +8,15 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/compression"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // Spec says what an image holds and how it runs.
@@ -29,33 +30,14 @@ type Spec struct {
 }
 
 // Write makes the image and writes it to file, in the format of `docker save`.
-// Layers are stored uncompressed: an image that never crosses a network is only slowed by it.
 // The returned digest is what an engine that has loaded the image calls its id.
 func Write(file string, spec Spec) (id string, err error) {
 	ref, err := name.NewTag(spec.Ref)
 	if err != nil {
 		return "", fmt.Errorf("image %q: %w", spec.Ref, err)
 	}
-	img := v1.Image(empty.Image)
-	for _, l := range spec.Layers {
-		layer, err := tarball.LayerFromOpener(l.open,
-			tarball.WithCompression(compression.None), tarball.WithMediaType("application/vnd.docker.image.rootfs.diff.tar"))
-		if err != nil {
-			return "", fmt.Errorf("image %s: %w", spec.Ref, err)
-		}
-		if img, err = mutate.AppendLayers(img, layer); err != nil {
-			return "", fmt.Errorf("image %s: %w", spec.Ref, err)
-		}
-	}
-	cfg, err := img.ConfigFile()
+	img, err := spec.image()
 	if err != nil {
-		return "", err
-	}
-	cfg = cfg.DeepCopy()
-	cfg.Config = spec.Config
-	cfg.OS, cfg.Architecture = "linux", "amd64"
-	cfg.Created = v1.Time{Time: time.Unix(0, 0).UTC()}
-	if img, err = mutate.ConfigFile(img, cfg); err != nil {
 		return "", fmt.Errorf("image %s: %w", spec.Ref, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -69,6 +51,52 @@ func Write(file string, spec Spec) (id string, err error) {
 		return "", err
 	}
 	return digest.String(), nil
+}
+
+// AppendToLayout makes the image and adds it to the OCI image layout in dir, from which a node takes its
+// layers without a copy. spec.Ref is the full name, with the registry's host.
+func AppendToLayout(dir string, spec Spec) error {
+	img, err := spec.image()
+	if err != nil {
+		return fmt.Errorf("image %s: %w", spec.Ref, err)
+	}
+	p, err := layout.FromPath(dir)
+	if err != nil {
+		if p, err = layout.Write(dir, empty.Index); err != nil {
+			return err
+		}
+	}
+	if err := p.AppendImage(img, layout.WithAnnotations(map[string]string{nameAnnotation: spec.Ref})); err != nil {
+		return fmt.Errorf("image %s: add to %s: %w", spec.Ref, dir, err)
+	}
+	return nil
+}
+
+// nameAnnotation is where containerd looks for an image's full name in a layout's index.
+const nameAnnotation = "io.containerd.image.name"
+
+// image stacks the layers. They are stored uncompressed: what never crosses a network is only slowed by it.
+func (s Spec) image() (v1.Image, error) {
+	img := v1.Image(empty.Image)
+	for _, l := range s.Layers {
+		layer, err := tarball.LayerFromOpener(l.open,
+			tarball.WithCompression(compression.None), tarball.WithMediaType(types.DockerUncompressedLayer))
+		if err != nil {
+			return nil, err
+		}
+		if img, err = mutate.AppendLayers(img, layer); err != nil {
+			return nil, err
+		}
+	}
+	cfg, err := img.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	cfg = cfg.DeepCopy()
+	cfg.Config = s.Config
+	cfg.OS, cfg.Architecture = "linux", "amd64"
+	cfg.Created = v1.Time{Time: epoch}
+	return mutate.ConfigFile(img, cfg)
 }
 
 func (l Layer) open() (io.ReadCloser, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/stretchr/testify/require"
@@ -92,4 +93,21 @@ func TestClosureNamesAMissingLibrary(t *testing.T) {
 	require.NoError(t, err)
 	_, err = Closure(t.TempDir(), sh)
 	require.ErrorContains(t, err, "libraries of "+sh)
+}
+
+func TestAppendToLayout(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "images")
+	for _, ref := range []string{"docker.io/library/a:1", "docker.io/library/b:1"} {
+		require.NoError(t, AppendToLayout(dir, Spec{Ref: ref, Layers: []Layer{{{Path: "name", Content: ref}}}}))
+	}
+	index, err := layout.ImageIndexFromPath(dir)
+	require.NoError(t, err)
+	manifest, err := index.IndexManifest()
+	require.NoError(t, err)
+	var names []string
+	for _, m := range manifest.Manifests {
+		names = append(names, m.Annotations["io.containerd.image.name"])
+	}
+	require.Equal(t, []string{"docker.io/library/a:1", "docker.io/library/b:1"}, names)
 }

@@ -16,17 +16,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain lets the test binary stand for a component: with HELPER set it does what that says.
+// TestMain lets the test binary stand for a component: with STAND_IN set it does what that says.
 func TestMain(m *testing.M) {
-	if what := os.Getenv("HELPER"); what != "" {
-		helper(what, os.Args[1])
+	if what := os.Getenv("STAND_IN"); what != "" {
+		standIn(what, os.Args[1])
 		return
 	}
 	os.Exit(m.Run())
 }
 
-// helper notes what happens to it in the file.
-func helper(what, file string) {
+// standIn notes what happens to it in the file.
+func standIn(what, file string) {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
 	note(file, "start "+what)
@@ -71,7 +71,7 @@ func newSupervised(t *testing.T) supervised {
 }
 
 func (s supervised) component(name, what string) component {
-	return component{name: name, path: os.Args[0], args: []string{s.notes}, env: []string{"HELPER=" + what}}
+	return component{name: name, path: os.Args[0], args: []string{s.notes}, env: []string{"STAND_IN=" + what}}
 }
 
 func (s supervised) noted() []string {

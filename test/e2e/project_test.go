@@ -46,8 +46,9 @@ func newProject(t *testing.T) *project {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(to, b, info.Mode()))
 	}
-	// In the lab the stack starts from the lab's own file.
-	if b, err := os.ReadFile(filepath.Join(root, "Pulumi.lab.yaml")); err == nil {
+	if file := os.Getenv("E2E_STACK_FILE"); file != "" {
+		b, err := os.ReadFile(filepath.Join(root, file))
+		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(p.dir, "Pulumi."+p.stack+".yaml"), b, 0o644))
 	}
 
