@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -44,7 +46,8 @@ func (c *Charts) Start(ctx context.Context) error {
 // Stop stops the repository.
 func (c *Charts) Stop(ctx context.Context) error { return c.process().stop(ctx, 5*time.Second) }
 
-// answers is true when the repository at the address serves this folder's index.
+// answers is true when the repository at the address has this folder's charts. It may be that of another
+// checkout, which then serves both.
 func (c *Charts) answers() bool {
 	client := http.Client{Timeout: time.Second}
 	resp, err := client.Get("http://" + ChartAddress + "/index.yaml")
@@ -52,17 +55,17 @@ func (c *Charts) answers() bool {
 		return false
 	}
 	defer resp.Body.Close()
-	return resp.StatusCode == http.StatusOK && resp.Header.Get("X-Folder") == c.Dir
+	served, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return false
+	}
+	mine, err := os.ReadFile(filepath.Join(c.Dir, "index.yaml"))
+	return err == nil && bytes.Equal(served, mine)
 }
 
 // ServeCharts serves the folder until the process ends.
 func ServeCharts(dir string) error {
-	files := http.FileServer(http.Dir(dir))
-	s := http.Server{Addr: ChartAddress, ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(
-		func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("X-Folder", dir)
-			files.ServeHTTP(w, r)
-		})}
+	s := http.Server{Addr: ChartAddress, ReadHeaderTimeout: 5 * time.Second, Handler: http.FileServer(http.Dir(dir))}
 	if err := s.ListenAndServe(); err != nil {
 		return fmt.Errorf("serve %s: %w", dir, err)
 	}
