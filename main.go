@@ -25,7 +25,7 @@ func program(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	ground := []pulumi.Resource{kubernetes}
+	ground := kubernetes.Ready
 	// What stands on the ground goes when the stack's own cluster goes, so that it
 	// can be destroyed while the cluster does not answer.
 	onGround := func() []pulumi.ResourceOption {
@@ -35,11 +35,15 @@ func program(ctx *pulumi.Context) error {
 	}
 
 	if cfg.Istio.Install {
-		mesh, err := istio.New(ctx, "istio", &istio.Args{Config: cfg.Istio, DrainSeconds: cfg.DrainSeconds}, onGround()...)
+		args := &istio.Args{Config: cfg.Istio, DrainSeconds: cfg.DrainSeconds}
+		if kubernetes.Owned == nil {
+			args.Kubeconfig, args.Context = kubernetes.Kubeconfig, kubernetes.Context
+		}
+		mesh, err := istio.New(ctx, "istio", args, onGround()...)
 		if err != nil {
 			return err
 		}
-		ground = append(ground, mesh)
+		ground = append(ground, mesh.Ready...)
 	}
 
 	app, err := canary.New(ctx, "app", &canary.Args{
@@ -52,6 +56,7 @@ func program(ctx *pulumi.Context) error {
 	ctx.Export("url", app.URL)
 	ctx.Export("split", app.Split)
 	ctx.Export("virtualService", app.VirtualService)
+	ctx.Export("clusterProvider", pulumi.String(cfg.Cluster.Provider))
 	ctx.Export("kubeconfig", kubernetes.Kubeconfig)
 	return nil
 }

@@ -34,6 +34,7 @@ var (
 	app = []string{
 		appComponent + " app",
 		"kubernetes:core/v1:Namespace app",
+		"kubernetes:security.istio.io/v1:PeerAuthentication app",
 		"kubernetes:core/v1:Service app",
 		"kubernetes:core/v1:ConfigMap app-stable",
 		"kubernetes:core/v1:ConfigMap app-canary",
@@ -80,6 +81,7 @@ func TestComponentsFollowTheCluster(t *testing.T) {
 	}
 	component, _ := r.Find(appComponent, "app")
 	require.Contains(t, component.Dependencies, "istio-ingressgateway")
+	require.Contains(t, component.Dependencies, "istio-egressgateway")
 }
 
 func TestExistingClusterWithIstio(t *testing.T) {

@@ -32,8 +32,7 @@ type Args struct {
 	StackName string
 }
 
-// Cluster is a Kubernetes cluster and the provider for what is installed in it. A resource that depends on it waits for
-// the images that are imported, too.
+// Cluster is a Kubernetes cluster and the provider for what is installed in it.
 type Cluster struct {
 	pulumi.ResourceState
 
@@ -43,6 +42,10 @@ type Cluster struct {
 	Kubeconfig pulumi.StringOutput `pulumi:"kubeconfig"`
 	// Context is the name of the context in Kubeconfig.
 	Context string
+	// Ready is what to depend on before anything is installed: the cluster answers and the imported images are there.
+	// Depending on the component would not do: the SDK adds children to a component in the background, and a resource
+	// that depends on it waits for those that it finds.
+	Ready []pulumi.Resource
 	// Owned is what resources in the cluster are DeletedWith; nil when the cluster is not the stack's.
 	Owned pulumi.Resource
 }

@@ -73,8 +73,9 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 		return fmt.Errorf("register the kubeconfig of the cluster %s: %w", name, err)
 	}
 
+	c.Ready = []pulumi.Resource{kubeconfig}
 	if len(s.images) > 0 {
-		_, err := local.NewCommand(ctx, name+"-images", &local.CommandArgs{
+		images, err := local.NewCommand(ctx, name+"-images", &local.CommandArgs{
 			Create: pulumi.String("sh scripts/cluster-import-images.sh"),
 			Environment: pulumi.StringMap{
 				"CLUSTER_NAME":   pulumi.String(s.name),
@@ -85,6 +86,7 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 		if err != nil {
 			return fmt.Errorf("register the images of the cluster %s: %w", name, err)
 		}
+		c.Ready = append(c.Ready, images)
 	}
 
 	c.Kubeconfig = secret(kubeconfig.Stdout)
