@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"canary/internal/config"
+	"canary/internal/hooks"
 )
 
 const componentType = "canary:app:Canary"
@@ -20,8 +21,10 @@ type Args struct {
 	Kubeconfig pulumi.StringInput
 	Context    string
 
-	// connect is another way to the running cluster, for tests.
+	// connect is another way to the running cluster, and hooks another way to
+	// register hooks, for tests.
 	connect connect
+	hooks   hooks.Register
 }
 
 // Canary is an app in two subsets with a split between them.
@@ -47,12 +50,16 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource(componentType, name, c, opts...); err != nil {
 		return nil, fmt.Errorf("register component %s: %w", name, err)
 	}
-	b := builder{ctx: ctx, name: name, args: args, component: c, rollout: newRollout(args.Config)}
+	b := newBuilder(ctx, name, args, c)
 	workloads, err := b.workloads()
 	if err != nil {
 		return nil, err
 	}
 	virtualService, err := b.routing(workloads)
+	if err != nil {
+		return nil, err
+	}
+	served, err := b.served(virtualService, workloads)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +70,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	c.Split = b.written(virtualService)
 	err = ctx.RegisterResourceOutputs(c, pulumi.Map{
 		"url":            c.URL,
-		"split":          b.served(virtualService),
+		"split":          served,
 		"virtualService": c.VirtualService,
 	})
 	if err != nil {
@@ -72,10 +79,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return c, nil
 }
 
-// url is where ingress traffic reaches the app from this machine.
+// url is where ingress traffic reaches the app. The port is that of this machine
+// which leads into a k3d cluster; an existing cluster has its own way in.
 func url(c *config.Config) string {
 	const defaultPort = 80
-	if c.Cluster.HTTPPort == defaultPort {
+	if c.Cluster.Provider == config.ProviderExisting || c.Cluster.HTTPPort == defaultPort {
 		return "http://" + c.Host
 	}
 	return fmt.Sprintf("http://%s:%d", c.Host, c.Cluster.HTTPPort)

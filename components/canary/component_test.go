@@ -17,15 +17,16 @@ var children = []struct {
 	after       []string
 }{
 	{namespaceType, "app", nil},
+	{policyType, "app", []string{namespaceType}},
 	{serviceType, "app", []string{namespaceType}},
 	{configMapType, "app-stable", []string{namespaceType}},
 	{configMapType, "app-canary", []string{namespaceType}},
-	{deploymentType, "app-stable", []string{configMapType, namespaceType}},
-	{deploymentType, "app-canary", []string{configMapType, namespaceType}},
+	{deploymentType, "app-stable", []string{configMapType, namespaceType, policyType}},
+	{deploymentType, "app-canary", []string{configMapType, namespaceType, policyType}},
 	{gatewayType, "app", []string{namespaceType}},
-	{destinationRuleType, "app", []string{namespaceType}},
+	{destinationRuleType, "app", []string{deploymentType, deploymentType, namespaceType, policyType, serviceType}},
 	{virtualServiceType, "app", []string{
-		deploymentType, deploymentType, namespaceType, serviceType, destinationRuleType, gatewayType,
+		deploymentType, deploymentType, namespaceType, policyType, serviceType, destinationRuleType, gatewayType,
 	}},
 }
 
@@ -80,6 +81,15 @@ func TestOutputs(t *testing.T) {
 			object: "store/shop",
 		},
 		{
+			name: "existing cluster",
+			options: map[string]string{
+				"clusterProvider": "existing", "kubeconfig": "~/.kube/config", "httpPort": "8080",
+			},
+			url:    "http://app-example.app-example.localhost",
+			split:  map[string]any{"stable": 100.0, "canary": 0.0},
+			object: "app-example/app-example",
+		},
+		{
 			name:    "least",
 			options: map[string]string{"canaryWeight": "0.01"},
 			url:     "http://app-example.app-example.localhost",
@@ -125,7 +135,8 @@ func TestUpdateOrder(t *testing.T) {
 		return app, nil
 	}
 	cfg := configuration(t, map[string]string{"canaryWeight": "50"})
-	_, err := pulumitest.Run(program(cfg, connect, nil), pulumitest.WithOutputs(app.registered))
+	app.hooks = recordedHooks{}
+	_, err := pulumitest.Run(hooked(cfg, connect, app.hooks, nil), pulumitest.WithOutputs(app.registered))
 	require.NoError(t, err)
 
 	app.mu.Lock()
@@ -141,32 +152,53 @@ func TestUpdateOrder(t *testing.T) {
 	}, calls[2:])
 }
 
+// A canary without pods is switched off when no proxy sends it requests any more.
+func TestSwitchOffOrder(t *testing.T) {
+	t.Parallel()
+	options := map[string]string{"canaryReplicas": "0"}
+	app := &orderedLive{fakeLive: fakeLive{inForce: dataplane.Split{Stable: 50, Canary: 50}}}
+	connect := func(string, string, dataplane.App) (live, error) { return app, nil }
+	app.hooks = recordedHooks{}
+	r, err := pulumitest.Run(hooked(configuration(t, options), connect, app.hooks, nil), pulumitest.WithOutputs(app.registered))
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"write app-stable",
+		"ready map[stable:1]",
+		"write VirtualService",
+		"converge 100/0 within 1m0s",
+		"write app-canary",
+		"ready map[canary:0 stable:1]",
+	}, app.calls)
+
+	for _, got := range []pulumitest.Registration{find(t, r, deploymentType, "app-canary"), find(t, preview(t, options), deploymentType, "app-canary")} {
+		require.ElementsMatch(t, []string{configMapType, namespaceType, policyType, virtualServiceType}, typesOf(got.RPC.GetDependencies()))
+	}
+
+	lagging := &fakeLive{inForce: dataplane.Split{Stable: 50, Canary: 50}, convergeErr: errors.New("1 of 5 proxies lags")}
+	r, err = pulumitest.Run(program(configuration(t, options), lagging.connect, nil))
+	require.ErrorContains(t, err, "1 of 5 proxies lags")
+	_, written := r.Find(deploymentType, "app-canary")
+	require.False(t, written)
+}
+
 func TestUpdateFails(t *testing.T) {
 	t.Parallel()
 	sick := map[string]error{canarySubset: errSick}
 	cases := []struct {
-		name    string
-		weight  string
-		app     *fakeLive
-		written bool
-		err     string
+		name   string
+		weight string
+		app    *fakeLive
+		err    string
 	}{
 		{
-			name: "before the split moves to a sick canary", weight: "50",
-			app: &fakeLive{inForce: dataplane.Split{Stable: 100}, readyErr: sick},
-			err: "the split stays 100/0: " + errSick.Error(),
-		},
-		{
 			name: "after the split has left a sick canary", weight: "0",
-			app:     &fakeLive{inForce: dataplane.Split{Stable: 50, Canary: 50}, readyErr: sick, convergeAs: dataplane.Converged{Proxies: 5}},
-			written: true,
-			err:     "the split 100/0 is served, but: " + errSick.Error(),
+			app: &fakeLive{inForce: dataplane.Split{Stable: 50, Canary: 50}, readyErr: sick, convergeAs: dataplane.Converged{Proxies: 5}},
+			err: "the split 100/0 is served, but: " + errSick.Error(),
 		},
 		{
 			name: "when a proxy lags", weight: "50",
-			app:     &fakeLive{inForce: dataplane.Split{Stable: 100}, convergeErr: errors.New("1 of 5 proxies lags")},
-			written: true,
-			err:     "1 of 5 proxies lags",
+			app: &fakeLive{inForce: dataplane.Split{Stable: 100}, convergeErr: errors.New("1 of 5 proxies lags")},
+			err: "1 of 5 proxies lags",
 		},
 	}
 	for _, tc := range cases {
@@ -175,10 +207,18 @@ func TestUpdateFails(t *testing.T) {
 			cfg := configuration(t, map[string]string{"canaryWeight": tc.weight})
 			r, err := pulumitest.Run(program(cfg, tc.app.connect, nil))
 			require.ErrorContains(t, err, tc.err)
-			_, written := r.Find(virtualServiceType, "app")
-			require.Equal(t, tc.written, written)
+			find(t, r, virtualServiceType, "app")
 		})
 	}
+}
+
+func TestGuardStopsTheWrite(t *testing.T) {
+	t.Parallel()
+	app := &fakeLive{inForce: dataplane.Split{Stable: 100}, readyErr: map[string]error{canarySubset: errSick}}
+	hooks := recordedHooks{}
+	_, err := pulumitest.Run(hooked(configuration(t, map[string]string{"canaryWeight": "50"}), app.connect, hooks, nil))
+	require.ErrorContains(t, err, "is served, but")
+	require.EqualError(t, hooks["app: guard"](nil), "the split stays 100/0: "+errSick.Error())
 }
 
 func TestMissingArgs(t *testing.T) {

@@ -25,6 +25,7 @@ const (
 	deploymentType      = "kubernetes:apps/v1:Deployment"
 	gatewayType         = "kubernetes:networking.istio.io/v1:Gateway"
 	destinationRuleType = "kubernetes:networking.istio.io/v1:DestinationRule"
+	policyType          = "kubernetes:security.istio.io/v1:PeerAuthentication"
 	virtualServiceType  = "kubernetes:networking.istio.io/v1:VirtualService"
 )
 
@@ -38,12 +39,18 @@ func configuration(t *testing.T, options map[string]string) *config.Config {
 
 // program registers the component as app, and hands it to use.
 func program(cfg *config.Config, connect connect, use func(*pulumi.Context, *Canary)) pulumi.RunFunc {
+	return hooked(cfg, connect, recordedHooks{}, use)
+}
+
+// hooked is program with the hooks put down.
+func hooked(cfg *config.Config, connect connect, hooks recordedHooks, use func(*pulumi.Context, *Canary)) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		c, err := New(ctx, "app", &Args{
 			Config:     cfg,
 			Kubeconfig: pulumi.ToSecret(pulumi.String("a kubeconfig")).(pulumi.StringOutput),
 			Context:    "a context",
 			connect:    connect,
+			hooks:      hooks.register,
 		})
 		if err != nil {
 			return err
@@ -53,6 +60,17 @@ func program(cfg *config.Config, connect connect, use func(*pulumi.Context, *Can
 		}
 		return nil
 	}
+}
+
+// recordedHooks are hooks by name, in place of an engine that runs them.
+type recordedHooks map[string]pulumi.ResourceHookFunction
+
+func (r recordedHooks) register(name string, run pulumi.ResourceHookFunction, _ *pulumi.ResourceHookOptions) (*pulumi.ResourceHook, error) {
+	if r[name] != nil {
+		return nil, fmt.Errorf("two hooks have the name %q", name)
+	}
+	r[name] = run
+	return nil, nil
 }
 
 // preview registers the component as in a preview.
@@ -85,6 +103,8 @@ type fakeLive struct {
 	readyErr    map[string]error // by subset
 	convergeAs  dataplane.Converged
 	convergeErr error
+	warmErr     error
+	gatewayErr  error
 
 	mu    sync.Mutex
 	calls []string
@@ -111,20 +131,38 @@ func (f *fakeLive) waitReady(_ context.Context, pods map[string]int, report func
 	return nil
 }
 
+func (f *fakeLive) warm(_ context.Context, timeout time.Duration, report func(string)) error {
+	f.note("warm within %v", timeout)
+	report("waiting")
+	return f.warmErr
+}
+
+func (f *fakeLive) gateway(_ context.Context, label string) error {
+	f.note("gateway %s", label)
+	return f.gatewayErr
+}
+
 func (f *fakeLive) converge(_ context.Context, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error) {
 	f.note("converge %s within %v", split.Short(), timeout)
 	report("waiting")
 	return f.convergeAs, f.convergeErr
 }
 
-// orderedLive also writes down what is registered.
-type orderedLive struct{ fakeLive }
+// orderedLive also writes down what is registered, after the guard as an engine
+// runs it.
+type orderedLive struct {
+	fakeLive
+	hooks recordedHooks
+}
 
 func (o *orderedLive) registered(args pulumi.MockResourceArgs) resource.PropertyMap {
 	switch args.TypeToken {
 	case deploymentType:
 		o.note("write %s", args.Name)
 	case virtualServiceType:
+		if err := o.hooks["app: guard"](nil); err != nil {
+			o.note("guard: %v", err)
+		}
 		o.note("write VirtualService")
 	}
 	return nil
@@ -137,4 +175,9 @@ func typesOf(urns []string) []string {
 		types = append(types, string(resource.URN(urn).Type()))
 	}
 	return types
+}
+
+// silent says nothing.
+func silent() voice {
+	return voice{progress: func(string) {}, info: func(string) {}, warn: func(string) {}}
 }

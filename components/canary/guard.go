@@ -2,15 +2,22 @@ package canary
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"canary/internal/dataplane"
 )
 
+// warmTimeout bounds the wait for the proxies' clusters.
+const warmTimeout = 10 * time.Second
+
 // guard holds the split back until the subsets that it moves towards have their
 // wanted pods ready. A subset that loses weight is never waited for: rolling back
 // from a sick canary must work at once.
-func (r rollout) guard(ctx context.Context, app live, report func(string)) error {
+func (r rollout) guard(ctx context.Context, app live, say voice) error {
 	inForce, err := app.split(ctx)
 	// Without a split that can be read (the first update, or weights that somebody
 	// made impossible), every subset with a weight gains it.
@@ -21,14 +28,33 @@ func (r rollout) guard(ctx context.Context, app live, report func(string)) error
 			waitFor[subset] = pods
 		}
 	}
-	if len(waitFor) == 0 {
+	if len(waitFor) > 0 {
+		if err := app.waitReady(ctx, waitFor, say.progress); err != nil {
+			if !known {
+				return fmt.Errorf("the split was not written: %w", err)
+			}
+			return fmt.Errorf("the split stays %s: %w", inForce.Short(), err)
+		}
+	}
+	if apierrors.IsNotFound(err) {
+		return r.warm(ctx, app, say)
+	}
+	return nil
+}
+
+// warm waits until the proxies can use both subsets, before the first
+// VirtualService leads them there. Later ones need no wait: the DestinationRule
+// names both subsets always, so a proxy that has a route has its clusters, and a
+// change of the weight costs nothing here. A proxy that lags does not hold the
+// route back: it is not told of the route before it is told of the subsets.
+func (r rollout) warm(ctx context.Context, app live, say voice) error {
+	err := app.warm(ctx, min(r.timeout, warmTimeout), say.progress)
+	if lag := new(dataplane.ClusterLagError); errors.As(err, &lag) {
+		say.warn(lag.Error() + "\nthe first requests through them may be answered 503")
 		return nil
 	}
-	if err := app.waitReady(ctx, waitFor, report); err != nil {
-		if !known {
-			return fmt.Errorf("the split was not written: %w", err)
-		}
-		return fmt.Errorf("the split stays %s: %w", inForce.Short(), err)
+	if err != nil {
+		return fmt.Errorf("the split was not written: %w", err)
 	}
 	return nil
 }

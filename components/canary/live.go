@@ -14,6 +14,10 @@ type live interface {
 	split(ctx context.Context) (dataplane.Split, error)
 	// waitReady waits for the wanted number of ready pods, by subset.
 	waitReady(ctx context.Context, pods map[string]int, report func(string)) error
+	// warm waits until the proxies hold both subsets.
+	warm(ctx context.Context, timeout time.Duration, report func(string)) error
+	// gateway checks that a pod of the ingress gateway runs, by its label istio.
+	gateway(ctx context.Context, label string) error
 	// converge waits until every proxy serves the split.
 	converge(ctx context.Context, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error)
 }
@@ -41,6 +45,14 @@ func (l liveApp) split(ctx context.Context) (dataplane.Split, error) {
 
 func (l liveApp) waitReady(ctx context.Context, pods map[string]int, report func(string)) error {
 	return dataplane.WaitReady(ctx, l.client, l.app, pods, report)
+}
+
+func (l liveApp) warm(ctx context.Context, timeout time.Duration, report func(string)) error {
+	return dataplane.WaitClusters(ctx, l.client, l.app, timeout, report)
+}
+
+func (l liveApp) gateway(ctx context.Context, label string) error {
+	return dataplane.CheckGateway(ctx, l.client, label)
 }
 
 func (l liveApp) converge(ctx context.Context, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error) {

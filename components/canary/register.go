@@ -1,8 +1,6 @@
 package canary
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
@@ -10,7 +8,7 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"canary/internal/dataplane"
+	"canary/internal/hooks"
 )
 
 // builder registers the component's children.
@@ -20,136 +18,127 @@ type builder struct {
 	args      *Args
 	component *Canary
 	rollout   rollout
+	// connect and hooks are those of args, or the real ones.
+	connect connect
+	hooks   hooks.Register
+	// kubeconfig waits for the kubeconfig; for hooks.
+	kubeconfig func() (string, error)
 }
 
-// workloads registers what runs the app, and returns what has to be written
-// before traffic is routed to it.
-func (b builder) workloads() ([]pulumi.Resource, error) {
+func newBuilder(ctx *pulumi.Context, name string, args *Args, component *Canary) builder {
+	b := builder{
+		ctx: ctx, name: name, args: args, component: component, rollout: newRollout(args.Config),
+		connect: args.connect, hooks: args.hooks, kubeconfig: hooks.Value(ctx, args.Kubeconfig),
+	}
+	if b.connect == nil {
+		b.connect = connectCluster
+	}
+	if b.hooks == nil {
+		b.hooks = hooks.Of(ctx)
+	}
+	return b
+}
+
+// workloads are what runs the app.
+type workloads struct {
+	namespace pulumi.Resource
+	// policy is what refuses plain text; pods come after it.
+	policy pulumi.Resource
+	// all are these and the rest: what has to be written before traffic is routed.
+	all []pulumi.Resource
+	// off is the canary when it has no pods: its traffic ends before it does.
+	off *subset
+}
+
+func (b builder) workloads() (workloads, error) {
 	cfg := b.args.Config
-	namespace, err := corev1.NewNamespace(b.ctx, b.name, namespaceArgs(cfg), b.child())
+	checked, err := b.gatewayRuns()
 	if err != nil {
-		return nil, fmt.Errorf("register namespace %s: %w", cfg.Namespace, err)
+		return workloads{}, err
+	}
+	namespace, err := corev1.NewNamespace(b.ctx, b.name, namespaceArgs(cfg), append(checked, b.child())...)
+	if err != nil {
+		return workloads{}, fmt.Errorf("register namespace %s: %w", cfg.Namespace, err)
+	}
+	policy, err := b.customResource(istioObject{version: securityVersion, kind: "PeerAuthentication", name: "default", spec: strictMTLS()},
+		after(namespace))
+	if err != nil {
+		return workloads{}, err
 	}
 	service, err := corev1.NewService(b.ctx, b.name, serviceArgs(cfg), b.child(), after(namespace))
 	if err != nil {
-		return nil, fmt.Errorf("register service %s: %w", cfg.Name, err)
+		return workloads{}, fmt.Errorf("register service %s: %w", cfg.Name, err)
 	}
-	registered := []pulumi.Resource{namespace, service}
+	w := workloads{namespace: namespace, policy: policy, all: []pulumi.Resource{namespace, policy, service}}
 
 	stable, canary := subsetsOf(cfg)
 	for _, s := range []subset{stable, canary} {
-		deployment, err := b.deployment(s, namespace)
-		if err != nil {
-			return nil, fmt.Errorf("register the workload of subset %s: %w", s.name, err)
+		if s.replicas == 0 {
+			w.off = &s
+			continue
 		}
-		registered = append(registered, deployment)
+		deployment, err := b.deployment(s, w)
+		if err != nil {
+			return workloads{}, err
+		}
+		w.all = append(w.all, deployment)
 	}
-	return registered, nil
+	return w, nil
 }
 
-func (b builder) deployment(s subset, namespace pulumi.Resource) (pulumi.Resource, error) {
+func (b builder) deployment(s subset, w workloads, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
 	cfg, name := b.args.Config, b.name+"-"+s.name
-	needs := []pulumi.Resource{namespace}
+	needs := []pulumi.Resource{w.namespace, w.policy}
+	fail := func(err error) error { return fmt.Errorf("register the workload of subset %s: %w", s.name, err) }
 	if s.example {
-		configMap, err := corev1.NewConfigMap(b.ctx, name, configMapArgs(cfg, s), b.child(), after(namespace))
+		configMap, err := corev1.NewConfigMap(b.ctx, name, configMapArgs(cfg, s), b.child(), after(w.namespace))
 		if err != nil {
-			return nil, err
+			return nil, fail(err)
 		}
 		needs = append(needs, configMap)
 	}
-	return appsv1.NewDeployment(b.ctx, name, deploymentArgs(cfg, s), b.child(), after(needs...))
+	still, err := b.podsKeepStill(name, s.name)
+	if err != nil {
+		return nil, fail(err)
+	}
+	deployment, err := appsv1.NewDeployment(b.ctx, name, deploymentArgs(cfg, s), append(opts, b.child(), after(needs...), still)...)
+	if err != nil {
+		return nil, fail(err)
+	}
+	return deployment, nil
 }
 
 // routing registers what leads traffic to the workloads, the split last: a proxy
-// must know a subset before it gets a route to it.
-func (b builder) routing(workloads []pulumi.Resource) (pulumi.Resource, error) {
+// must know a subset before it gets a route to it. Removal goes the other way
+// round: first the split, then the subsets, then what they lead to.
+func (b builder) routing(w workloads) (pulumi.Resource, error) {
 	cfg := b.args.Config
-	gateway, err := b.customResource("Gateway", gatewaySpec(cfg), nil, after(workloads[0]))
+	gateway, err := b.customResource(routingObject(cfg, "Gateway", gatewaySpec(cfg), nil), after(w.namespace))
 	if err != nil {
 		return nil, err
 	}
-	destinationRule, err := b.customResource("DestinationRule", destinationRuleSpec(cfg), nil, after(workloads[0]))
+	destinationRule, err := b.customResource(routingObject(cfg, "DestinationRule", destinationRuleSpec(cfg), nil), after(w.all...))
 	if err != nil {
 		return nil, err
 	}
-	return b.customResource("VirtualService", virtualServiceSpec(cfg), map[string]string{patchForce: "true"},
-		after(gateway, destinationRule), b.guarded(workloads))
+	guarded, err := b.guarded()
+	if err != nil {
+		return nil, err
+	}
+	split := routingObject(cfg, "VirtualService", virtualServiceSpec(cfg), map[string]string{patchForce: "true"})
+	return b.customResource(split, after(w.all...), after(gateway, destinationRule), guarded)
 }
 
-func (b builder) customResource(kind string, spec json.Marshaler, annotations map[string]string, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
-	args, err := customResourceArgs(b.args.Config, kind, spec, annotations)
+func (b builder) customResource(o istioObject, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+	args, err := o.args(b.args.Config)
 	if err != nil {
 		return nil, err
 	}
 	r, err := apiextensions.NewCustomResource(b.ctx, b.name, args, append(opts, b.child())...)
 	if err != nil {
-		return nil, fmt.Errorf("register %s %s: %w", kind, b.args.Config.Name, err)
+		return nil, fmt.Errorf("register %s %s: %w", o.kind, o.name, err)
 	}
 	return r, nil
-}
-
-// guarded makes a resource wait for the workloads to be written and, in an
-// update, for the guard.
-func (b builder) guarded(workloads []pulumi.Resource) pulumi.ResourceOption {
-	if b.ctx.DryRun() {
-		return after(workloads...)
-	}
-	guarded := b.inCluster(workloads, func(ctx context.Context, app live) error {
-		return b.rollout.guard(ctx, app, b.report(b.component))
-	}).ApplyT(func(any) []pulumi.Resource { return workloads }).(pulumi.ResourceArrayOutput)
-	return pulumi.DependsOnInputs(guarded)
-}
-
-// written is the split, once the VirtualService is written. In a preview it is
-// there at once.
-func (b builder) written(virtualService pulumi.Resource) pulumi.MapOutput {
-	split := split(b.args.Config)
-	if b.ctx.DryRun() {
-		return pulumi.ToMap(split).ToMapOutput()
-	}
-	return virtualService.URN().ApplyT(func(pulumi.URN) map[string]any { return split }).(pulumi.MapOutput)
-}
-
-// served is the split, once every proxy serves it and its subsets are ready.
-func (b builder) served(virtualService pulumi.Resource) pulumi.Input {
-	if b.ctx.DryRun() {
-		return b.written(virtualService)
-	}
-	finished := b.inCluster([]pulumi.Resource{virtualService}, func(ctx context.Context, app live) error {
-		return b.rollout.finish(ctx, app, b.report(virtualService), func(line string) {
-			_ = b.ctx.Log.Info(line, &pulumi.LogArgs{Resource: virtualService})
-		})
-	})
-	return finished.ApplyT(func(any) map[string]any { return split(b.args.Config) })
-}
-
-// inCluster runs a function with the app in the running cluster once the
-// resources are written. Its output has no meaningful value; it is an error when
-// the function's is, and is not secret although the kubeconfig is.
-func (b builder) inCluster(written []pulumi.Resource, run func(context.Context, live) error) pulumi.Output {
-	inputs := []any{b.args.Kubeconfig}
-	for _, r := range written {
-		inputs = append(inputs, r.URN())
-	}
-	connect := b.args.connect
-	if connect == nil {
-		connect = connectCluster
-	}
-	cfg := b.args.Config
-	return pulumi.Unsecret(pulumi.All(inputs...).ApplyTWithContext(b.ctx.Context(), func(ctx context.Context, values []any) (bool, error) {
-		app, err := connect(values[0].(string), b.args.Context, dataplane.App{Namespace: cfg.Namespace, Name: cfg.Name, Host: cfg.Host})
-		if err != nil {
-			return false, err
-		}
-		return true, run(ctx, app)
-	}))
-}
-
-// report shows progress beside a resource, until the next line.
-func (b builder) report(beside pulumi.Resource) func(string) {
-	return func(line string) {
-		_ = b.ctx.Log.Info(line, &pulumi.LogArgs{Resource: beside, Ephemeral: true})
-	}
 }
 
 func (b builder) child() pulumi.ResourceOption { return pulumi.Parent(b.component) }

@@ -8,12 +8,14 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	networkingv1 "istio.io/api/networking/v1"
+	securityv1beta1 "istio.io/api/security/v1beta1"
 
 	"canary/internal/config"
 )
 
 const (
 	networkingVersion = "networking.istio.io/v1"
+	securityVersion   = "security.istio.io/v1"
 
 	// meshGateway is Istio's name for all sidecars.
 	meshGateway = "mesh"
@@ -27,7 +29,7 @@ const (
 // gatewaySpec opens the app's host at the ingress gateway.
 func gatewaySpec(c *config.Config) *networkingv1.Gateway {
 	return &networkingv1.Gateway{
-		Selector: map[string]string{"istio": "ingressgateway"},
+		Selector: map[string]string{"istio": c.Istio.Gateway},
 		Servers: []*networkingv1.Server{{
 			Port:  &networkingv1.Port{Number: 80, Name: "http", Protocol: "HTTP"},
 			Hosts: []string{c.Host},
@@ -66,16 +68,36 @@ func virtualServiceSpec(c *config.Config) *networkingv1.VirtualService {
 	}
 }
 
-// customResourceArgs is the object of a kind of Istio's, named like the app.
-func customResourceArgs(c *config.Config, kind string, spec json.Marshaler, annotations map[string]string) (*apiextensions.CustomResourceArgs, error) {
-	fields, err := specFields(spec)
+// strictMTLS refuses what does not come through a sidecar or a gateway. The
+// kubelet's probes still work: the sidecar answers them in the app's place.
+func strictMTLS() *securityv1beta1.PeerAuthentication {
+	return &securityv1beta1.PeerAuthentication{
+		Mtls: &securityv1beta1.PeerAuthentication_MutualTLS{Mode: securityv1beta1.PeerAuthentication_MutualTLS_STRICT},
+	}
+}
+
+// istioObject is an object of one of Istio's kinds.
+type istioObject struct {
+	version, kind, name string
+	spec                json.Marshaler
+	annotations         map[string]string
+}
+
+// routingObject is one of those that lead traffic to the app; all have its name.
+func routingObject(c *config.Config, kind string, spec json.Marshaler, annotations map[string]string) istioObject {
+	return istioObject{version: networkingVersion, kind: kind, name: c.Name, spec: spec, annotations: annotations}
+}
+
+// args are the object's in the app's namespace.
+func (o istioObject) args(c *config.Config) (*apiextensions.CustomResourceArgs, error) {
+	fields, err := specFields(o.spec)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s/%s: %w", kind, c.Namespace, c.Name, err)
+		return nil, fmt.Errorf("%s %s/%s: %w", o.kind, c.Namespace, o.name, err)
 	}
 	return &apiextensions.CustomResourceArgs{
-		ApiVersion:  pulumi.String(networkingVersion),
-		Kind:        pulumi.String(kind),
-		Metadata:    metadata(c, c.Name, map[string]string{nameLabel: c.Name}, annotations),
+		ApiVersion:  pulumi.String(o.version),
+		Kind:        pulumi.String(o.kind),
+		Metadata:    metadata(c, o.name, map[string]string{nameLabel: c.Name}, o.annotations),
 		OtherFields: kubernetes.UntypedArgs{"spec": fields},
 	}, nil
 }

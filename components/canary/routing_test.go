@@ -20,6 +20,10 @@ func TestRouting(t *testing.T) {
 		{"virtualservice-12.5", virtualServiceType, map[string]string{"canaryWeight": "12.5"}},
 		{"virtualservice-50", virtualServiceType, map[string]string{"canaryWeight": "50"}},
 		{"virtualservice-100", virtualServiceType, map[string]string{"canaryWeight": "100"}},
+		{"peerauthentication", policyType, nil},
+		{"foreign-gateway", gatewayType, map[string]string{
+			"clusterProvider": "existing", "kubeconfig": "~/.kube/config", "istioInstall": "false", "istioGateway": "ingress",
+		}},
 		{"user-gateway", gatewayType, elsewhere},
 		{"user-destinationrule", destinationRuleType, elsewhere},
 		{"user-virtualservice", virtualServiceType, elsewhere},

@@ -106,33 +106,6 @@ func TestConfigurationRollsPods(t *testing.T) {
 	require.Nil(t, annotation(map[string]string{"stableImage": "shop:1"}))
 }
 
-// What the restricted Pod Security level asks for, rule by rule.
-func TestExampleAppIsRestricted(t *testing.T) {
-	t.Parallel()
-	for _, port := range []string{"8080", "80"} {
-		r := preview(t, map[string]string{"containerPort": port})
-		for _, name := range []string{"app-stable", "app-canary"} {
-			pod := podTemplate(t, r, name)["spec"].(map[string]any)
-			security := pod["securityContext"].(map[string]any)
-			require.Equal(t, true, security["runAsNonRoot"])
-			require.NotZero(t, security["runAsUser"])
-			require.Equal(t, map[string]any{"type": "RuntimeDefault"}, security["seccompProfile"])
-			for _, key := range []string{"hostNetwork", "hostPID", "hostIPC"} {
-				require.NotContains(t, pod, key)
-			}
-			for _, volume := range pod["volumes"].([]any) {
-				for kind := range volume.(map[string]any) {
-					require.Contains(t, []string{"name", "configMap", "emptyDir"}, kind)
-				}
-			}
-			app := container0(t, r, name)["securityContext"].(map[string]any)
-			require.Equal(t, false, app["allowPrivilegeEscalation"])
-			require.Equal(t, true, app["readOnlyRootFilesystem"])
-			require.Equal(t, map[string]any{"drop": []any{"ALL"}}, app["capabilities"])
-		}
-	}
-}
-
 func podTemplate(t *testing.T, r *pulumitest.Recorder, deployment string) map[string]any {
 	t.Helper()
 	spec := find(t, r, deploymentType, deployment).Inputs[resource.PropertyKey("spec")].ObjectValue()

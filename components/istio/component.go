@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"canary/internal/config"
+	"canary/internal/hooks"
 )
 
 const (
@@ -25,15 +26,33 @@ type Args struct {
 	// DrainSeconds is the longest request, in seconds, that survives the
 	// replacement of a gateway's pod.
 	DrainSeconds int
+	// Kubeconfig is the content of the kubeconfig of a cluster in which somebody
+	// else may have installed Istio, and Context the name of one of its contexts
+	// ("" is the current one). It is looked at before the first installation. Leave
+	// it nil for a cluster that is the stack's own.
+	Kubeconfig pulumi.StringInput
+	Context    string
+
+	// find is another way to look for Istio, and hooks another way to register
+	// hooks, for tests.
+	find  finder
+	hooks hooks.Register
 }
 
-// Istio is the service mesh. Whatever depends on it finds its CRDs, a running
-// istiod that injects sidecars, and running gateways.
+// Istio is the service mesh.
 type Istio struct {
 	pulumi.ResourceState
+
+	// Ready is what to depend on: whatever does finds Istio's CRDs, a running istiod
+	// that injects sidecars, and running gateways. Depending on the component would
+	// not do: the SDK adds children to a component in the background, and a resource
+	// that depends on it waits for those that it finds.
+	Ready []pulumi.Resource
 }
 
-// New installs Istio on the cluster of the provider in opts.
+// New installs Istio on the cluster of the provider in opts. An Istio that is
+// there and is not the stack's is never overwritten: the update fails before
+// anything is written.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Istio, error) {
 	if args == nil {
 		return nil, errors.New("istio: args must not be nil")
@@ -43,9 +62,17 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("register component %s: %w", name, err)
 	}
 
+	first := []pulumi.ResourceOption{pulumi.Parent(c)}
+	if args.Kubeconfig != nil {
+		only, err := args.onlyOurs(ctx)
+		if err != nil {
+			return nil, err
+		}
+		first = append(first, only)
+	}
 	system, err := corev1.NewNamespace(ctx, namespace, &corev1.NamespaceArgs{
 		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(namespace)},
-	}, pulumi.Parent(c))
+	}, first...)
 	if err != nil {
 		return nil, fmt.Errorf("register namespace %s: %w", namespace, err)
 	}
@@ -65,9 +92,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, err
 	}
 	for _, gateway := range []chart{ingress, egress} {
-		if _, err := install(gateway, controlPlane); err != nil {
+		r, err := install(gateway, controlPlane)
+		if err != nil {
 			return nil, err
 		}
+		c.Ready = append(c.Ready, r)
 	}
 
 	if err := ctx.RegisterResourceOutputs(c, pulumi.Map{}); err != nil {

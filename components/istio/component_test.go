@@ -93,7 +93,7 @@ func TestUserValuesComeLast(t *testing.T) {
 	require.Equal(t, map[string]any{"env": map[string]any{"A": "b"}}, istiod["pilot"])
 
 	ingress := values(t, r, "istio-ingressgateway")
-	require.Equal(t, 1.0, ingress["replicaCount"])
+	require.InDelta(t, 1, ingress["replicaCount"], 0)
 	require.NotContains(t, ingress, "readinessProbe")
 	require.Contains(t, values(t, r, "istio-egressgateway"), "readinessProbe")
 }

@@ -71,6 +71,9 @@ type Cluster struct {
 type Istio struct {
 	// Install is whether the stack installs Istio; false only with an existing cluster.
 	Install bool
+	// Gateway is the value of the label istio on the ingress gateway's pods; another than
+	// "ingressgateway" only with an Istio that the stack does not install.
+	Gateway string
 	// Version is that of the charts: major.minor.patch.
 	Version string
 	// ChartRepository is an http, https or oci URL.

@@ -116,6 +116,11 @@ var declarations = []declaration{{
 	rule: trueOrFalse(func(c *Config) *bool { return &c.Istio.Install }).
 		and(", and false only with clusterProvider existing"),
 }, {
+	Key: Key{"istioGateway", defaultGateway,
+		"Value of the label istio on the pods of the ingress gateway, which is another than the default only with istioInstall false."},
+	rule: text("a label's value: letters, digits, -, _ and ., at most 63 characters, "+defaultGateway+" with istioInstall true",
+		func(c *Config) *string { return &c.Istio.Gateway }, isLabelValue),
+}, {
 	Key: Key{"istioVersion", pins.IstioVersion,
 		"Version of Istio's charts: major.minor.patch."},
 	rule: text("a version major.minor.patch", func(c *Config) *string { return &c.Istio.Version }, isVersion),

@@ -29,7 +29,8 @@ const (
 var asked = []string{"canaryWeight", "stableImage", "canaryImage"}
 
 // The documents have the keys between two marker lines each: what stands there is what Keys says.
-// Not parallel: with -update the other tests must see what it wrote.
+//
+//nolint:paralleltest // with -update the other tests must see what it wrote
 func TestDocumentsHaveEveryKey(t *testing.T) {
 	for _, document := range []struct{ file, marker, want string }{
 		{projectFile, "config", schema()},

@@ -72,7 +72,7 @@ func checkPromises(t *testing.T, c *Config) {
 	t.Helper()
 	require.True(t, c.CanaryWeight >= 0 && c.CanaryWeight <= maxWeight)
 	require.True(t, c.CanaryReplicas > 0 || c.CanaryWeight == 0)
-	require.True(t, c.StableReplicas > 0)
+	require.Positive(t, c.StableReplicas)
 	require.LessOrEqual(t, len(c.Name+"-canary"), 63)
 	require.NotEmpty(t, c.Namespace)
 	require.Contains(t, c.Host, ".")

@@ -86,6 +86,9 @@ func (p *parser) checkTogether() {
 	if p.good("name", "namespace", "host") && slices.Contains(serviceHosts(c), c.Host) {
 		p.refuse("host", ", which is the Service's own name", "pulumi config rm host")
 	}
+	if p.good("istioInstall", "istioGateway") && c.Istio.Install && c.Istio.Gateway != defaultGateway {
+		p.refuse("istioGateway", " with istioInstall true", "pulumi config rm istioGateway")
+	}
 	if !p.good("clusterProvider") {
 		return
 	}

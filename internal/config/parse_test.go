@@ -20,7 +20,7 @@ func TestParseDefaults(t *testing.T) {
 		StableReplicas: 1, CanaryReplicas: 1, ContainerPort: 8080, ReadinessPath: "/", DrainSeconds: 20,
 		Cluster: Cluster{Provider: ProviderK3d, Name: "canary", Agents: 3, K3sImage: pins.K3sImage, HTTPPort: 80},
 		Istio: Istio{
-			Install: true, Version: pins.IstioVersion, ChartRepository: pins.IstioChartRepository,
+			Install: true, Gateway: "ingressgateway", Version: pins.IstioVersion, ChartRepository: pins.IstioChartRepository,
 			Hub: pins.IstioHub, Tag: pins.IstioVersion, Values: map[string]any{},
 		},
 		ConvergeTimeout: time.Minute,
@@ -36,7 +36,7 @@ func TestParseEveryKey(t *testing.T) {
 		"containerPort": "9000", "readinessPath": "/ready?deep=1", "imagePullSecret": "ghcr.io", "drainSeconds": "3600",
 		"clusterProvider": "existing", "clusterName": "other", "agents": "0", "k3sImage": "rancher/k3s:v1", "httpPort": "8080",
 		"kubeconfig": "apiVersion: v1\nkind: Config\n", "context": "staging", "importImages": "",
-		"istioInstall": "false", "istioVersion": "1.30.0", "istioChartRepository": "oci://ghcr.io/istio/release/charts",
+		"istioInstall": "false", "istioGateway": "ingress", "istioVersion": "1.30.0", "istioChartRepository": "oci://ghcr.io/istio/release/charts",
 		"istioHub": "docker.io/istio", "istioTag": "1.30.0-distroless", "istioValues": `{"istiod":{"pilot":{"cpu":1}},"base":{}}`,
 		"convergeTimeout": "3600",
 	})
@@ -50,7 +50,7 @@ func TestParseEveryKey(t *testing.T) {
 			Kubeconfig: "apiVersion: v1\nkind: Config\n", Context: "staging",
 		},
 		Istio: Istio{
-			Version: "1.30.0", ChartRepository: "oci://ghcr.io/istio/release/charts", Hub: "docker.io/istio", Tag: "1.30.0-distroless",
+			Gateway: "ingress", Version: "1.30.0", ChartRepository: "oci://ghcr.io/istio/release/charts", Hub: "docker.io/istio", Tag: "1.30.0-distroless",
 			Values: map[string]any{"istiod": map[string]any{"pilot": map[string]any{"cpu": 1.0}}, "base": map[string]any{}},
 		},
 		ConvergeTimeout: time.Hour,

@@ -29,6 +29,9 @@ var errNotAllowed = errors.New("not allowed")
 const (
 	maxNameLen        = validation.DNS1123LabelMaxLength - len("-canary")
 	maxClusterNameLen = 32 // k3d's own limit: its containers are named after the cluster
+
+	// defaultGateway is the label that the stack's own ingress gateway has.
+	defaultGateway = "ingressgateway"
 )
 
 func text(allowed string, field func(*Config) *string, ok func(string) bool) rule {
@@ -167,6 +170,11 @@ func isHost(value string) bool {
 
 func isClusterName(value string) bool {
 	return len(value) <= maxClusterNameLen && len(validation.IsDNS1123Label(value)) == 0
+}
+
+// isLabelValue refuses the empty value, which Kubernetes allows: it would select nothing that was meant.
+func isLabelValue(value string) bool {
+	return value != "" && len(validation.IsValidLabelValue(value)) == 0
 }
 
 func isSecretName(value string) bool { return len(validation.IsDNS1123Subdomain(value)) == 0 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ func TestRules(t *testing.T) {
 	t.Parallel()
 	long := func(n int) string { return strings.Repeat("a", n) }
 	existing := map[string]string{"clusterProvider": "existing", "kubeconfig": "~/.kube/config"}
+	others := map[string]string{"clusterProvider": "existing", "kubeconfig": "~/.kube/config", "istioInstall": "false"}
 	const (
 		image  = "an image reference with a tag or a digest; for example: pulumi config set "
 		digest = "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -108,6 +110,11 @@ func TestRules(t *testing.T) {
 			key: "istioInstall", with: existing, good: []string{"true", "false"}, bad: []string{"", "True", "yes", "1"},
 			allowed: "true or false, and false only with clusterProvider existing; for example: pulumi config set istioInstall true",
 		}, {
+			key: "istioGateway", with: others, good: []string{"ingressgateway", "ingress", "My_gate.way", long(63)},
+			bad: []string{"", "-a", "a-", "a b", "a/b", "*", long(64)},
+			allowed: "a label's value: letters, digits, -, _ and ., at most 63 characters, ingressgateway with istioInstall true; " +
+				"for example: pulumi config set istioGateway ingressgateway",
+		}, {
 			key: "istioVersion", good: []string{"1.31.4", "0.0.0", "10.20.30"}, bad: []string{"", "1.31", "v1.31.4", "1.31.4-rc.0", "01.31.4", "1.31.x", "latest"},
 			allowed: "a version major.minor.patch; for example: pulumi config set istioVersion " + pins.IstioVersion,
 		}, {
@@ -191,6 +198,9 @@ func TestRulesInFull(t *testing.T) {
 		"no Istio with k3d", map[string]string{"istioInstall": "false"},
 		`istioInstall: found "false" with clusterProvider "k3d"; allowed: true or false, and false only with clusterProvider existing; for example: pulumi config set istioInstall true`,
 	}, {
+		"another gateway than the stack's own", map[string]string{"istioGateway": "ingress"},
+		`istioGateway: found "ingress" with istioInstall true; allowed: a label's value: letters, digits, -, _ and ., at most 63 characters, ingressgateway with istioInstall true; run: pulumi config rm istioGateway`,
+	}, {
 		"values of no chart", map[string]string{"istioValues": `{"pilot":{},"base":1,"istiod":{}}`},
 		`istioValues: found "{\"pilot\":{},\"base\":1,\"istiod\":{}}", of which "base", "pilot" cannot be used; allowed: a JSON object whose keys are among base, istiod, ingressgateway and egressgateway, each with an object; for example: pulumi config set --path istioValues.istiod.autoscaleEnabled false`,
 	}, {
@@ -223,8 +233,6 @@ func TestRulesDoNotRepeat(t *testing.T) {
 
 func with(values map[string]string, key, value string) map[string]string {
 	all := map[string]string{key: value}
-	for other, its := range values {
-		all[other] = its
-	}
+	maps.Copy(all, values)
 	return all
 }

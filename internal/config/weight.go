@@ -31,10 +31,10 @@ func (w Weight) String() string {
 // are and add up to 100; other weights become parts of 10000.
 func (w Weight) Split() (stable, canary int32) {
 	if w%onePercent == 0 {
-		canary = int32(w / onePercent)
+		canary = int32(w / onePercent) //nolint:gosec // at most 100
 		return 100 - canary, canary
 	}
-	return int32(maxWeight - w), int32(w)
+	return int32(maxWeight - w), int32(w) //nolint:gosec // at most 10000
 }
 
 // parseWeight reads a percentage from 0 to 100 with at most two decimals, digit by digit: a float would

@@ -21,10 +21,11 @@ func TestPlan(t *testing.T) {
 			proxyConfig: "terminationDrainDuration: 25s\ndrainDuration: 45s\n",
 		},
 		{
-			name:        "gateway, default",
-			plan:        Gateway(20),
-			want:        Plan{Seconds: 30, Grace: 40},
-			proxyConfig: "terminationDrainDuration: 30s\ndrainDuration: 45s\n",
+			name: "gateway, default",
+			plan: Gateway(20),
+			want: Plan{Seconds: 10, Grace: 110, untilIdle: true},
+			proxyConfig: "drainDuration: 110s\n" +
+				"proxyMetadata:\n  EXIT_ON_ZERO_ACTIVE_CONNECTIONS: \"true\"\n  MINIMUM_DRAIN_DURATION: 10s\n",
 		},
 		{
 			name:        "no request to protect",
@@ -34,9 +35,9 @@ func TestPlan(t *testing.T) {
 		},
 		{
 			name:        "longer than Istio asks clients to close",
-			plan:        Gateway(120),
-			want:        Plan{Seconds: 130, Grace: 140},
-			proxyConfig: "terminationDrainDuration: 130s\ndrainDuration: 130s\n",
+			plan:        App(120),
+			want:        Plan{Seconds: 125, Grace: 135},
+			proxyConfig: "terminationDrainDuration: 125s\ndrainDuration: 125s\n",
 		},
 	}
 	for _, tc := range cases {

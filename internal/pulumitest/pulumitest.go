@@ -4,6 +4,7 @@
 package pulumitest
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -95,9 +96,7 @@ func (r *Recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 
 	outputs := args.Inputs.Copy()
 	if r.outputs != nil {
-		for key, value := range r.outputs(args) {
-			outputs[key] = value
-		}
+		maps.Copy(outputs, r.outputs(args))
 	}
 	return args.Name + "-id", outputs, nil
 }

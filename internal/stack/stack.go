@@ -21,6 +21,10 @@ type Outputs struct {
 	Kubeconfig Secret
 	// Namespace and Name of the app, and so of its Service and VirtualService.
 	Namespace, Name string
+	// Split is the percentage of each subset.
+	Split map[string]float64
+	// Existing says that the cluster is not the stack's own.
+	Existing bool
 }
 
 // Secret does not show its content when it is printed.
@@ -87,13 +91,15 @@ func advice(said string) string {
 
 func parse(data []byte) (*Outputs, error) {
 	var raw struct {
-		URL            string `json:"url"`
-		Kubeconfig     string `json:"kubeconfig"`
-		VirtualService string `json:"virtualService"`
+		URL             string             `json:"url"`
+		Kubeconfig      string             `json:"kubeconfig"`
+		VirtualService  string             `json:"virtualService"`
+		ClusterProvider string             `json:"clusterProvider"`
+		Split           map[string]float64 `json:"split"`
 	}
 	// The error of a decoder may quote what it reads, and that has secrets.
 	if json.Unmarshal(data, &raw) != nil {
-		return nil, errors.New("the stack's outputs are not those of this project: url, kubeconfig and virtualService are to be strings")
+		return nil, errors.New("the stack's outputs are not those of this project: url, kubeconfig and virtualService are to be strings, and split numbers by subset")
 	}
 	var missing []string
 	for _, output := range []struct{ name, value string }{
@@ -110,5 +116,8 @@ func parse(data []byte) (*Outputs, error) {
 	if !ok || namespace == "" || name == "" {
 		return nil, fmt.Errorf("the stack's output virtualService is %q, and NAMESPACE/NAME is expected", raw.VirtualService)
 	}
-	return &Outputs{URL: raw.URL, Kubeconfig: Secret(raw.Kubeconfig), Namespace: namespace, Name: name}, nil
+	return &Outputs{
+		URL: raw.URL, Kubeconfig: Secret(raw.Kubeconfig), Namespace: namespace, Name: name, Split: raw.Split,
+		Existing: raw.ClusterProvider == "existing",
+	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,7 +21,7 @@ func TestParse(t *testing.T) {
 		{name: "one is missing", json: `{"url":"u","kubeconfig":"k"}`, want: "the stack is not up: it has no output virtualService; type `pulumi up`"},
 		{
 			name: "another project, and the error shows no secret", json: `{"url":{"kubeconfig":"s3cret"}}`,
-			want: "the stack's outputs are not those of this project: url, kubeconfig and virtualService are to be strings",
+			want: "the stack's outputs are not those of this project: url, kubeconfig and virtualService are to be strings, and split numbers by subset",
 		},
 		{
 			name: "no namespace", json: `{"url":"u","kubeconfig":"k","virtualService":"web"}`,
@@ -49,6 +50,15 @@ func TestSecretIsNotPrinted(t *testing.T) {
 	}
 }
 
+func TestExisting(t *testing.T) {
+	t.Parallel()
+	for provider, existing := range map[string]bool{"existing": true, "k3d": false, "": false} {
+		outputs, err := parse([]byte(strings.Replace(good, "{", `{"clusterProvider":"`+provider+`",`, 1)))
+		require.NoError(t, err)
+		require.Equal(t, existing, outputs.Existing, provider)
+	}
+}
+
 // fakePulumi puts a pulumi on PATH that runs a shell script.
 func fakePulumi(t *testing.T, script string) {
 	t.Helper()
@@ -58,18 +68,19 @@ func fakePulumi(t *testing.T, script string) {
 	t.Setenv("PATH", folder)
 }
 
+//nolint:paralleltest // the fake is found on the PATH of the whole process
 func TestRead(t *testing.T) {
 	for name, expected := range map[string]string{
 		"":    "stack output --json --show-secrets --non-interactive",
 		"dev": "stack output --json --show-secrets --non-interactive --stack dev",
 	} {
-		t.Run("stack "+name, func(t *testing.T) {
+		t.Run("stack "+name, func(t *testing.T) { //nolint:paralleltest // as above
 			fakePulumi(t, `[ "$*" = "`+expected+`" ] || { echo "error: got $*" >&2; exit 1; }
 echo 'warning: something' >&2
 echo '`+good+`'`)
 			outputs, err := Read(t.Context(), name)
 			require.NoError(t, err)
-			require.Equal(t, &Outputs{URL: "http://app.test", Kubeconfig: Secret("key: s3cret"), Namespace: "shop", Name: "web"}, outputs)
+			require.Equal(t, &Outputs{URL: "http://app.test", Kubeconfig: Secret("key: s3cret"), Namespace: "shop", Name: "web", Split: map[string]float64{"stable": 100, "canary": 0}}, outputs)
 		})
 	}
 }
