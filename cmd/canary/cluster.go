@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"canary/internal/dataplane"
 	"canary/internal/kube"
 	"canary/internal/stack"
 	"canary/internal/traffic"
@@ -19,6 +20,8 @@ type cluster interface {
 	relay.Cluster
 	// split is the split that the app's VirtualService has now.
 	split(ctx context.Context, namespace, name string) (traffic.Split, error)
+	// ingress is where a pod of the gateway takes the app's ingress traffic.
+	ingress(ctx context.Context, namespace, name string) (dataplane.Ingress, error)
 }
 
 type realCluster struct {
@@ -48,4 +51,8 @@ func (c realCluster) split(ctx context.Context, namespace, name string) (traffic
 		return nil, fmt.Errorf("VirtualService %s/%s is not as the program writes it: %w; type `pulumi refresh`, then `pulumi up`", namespace, name, err)
 	}
 	return split, nil
+}
+
+func (c realCluster) ingress(ctx context.Context, namespace, name string) (dataplane.Ingress, error) {
+	return dataplane.FindIngress(ctx, c.client, dataplane.App{Namespace: namespace, Name: name})
 }

@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"canary/internal/dataplane"
 	"canary/internal/stack"
 	"canary/internal/traffic"
 	"canary/internal/traffic/relay"
@@ -53,6 +54,13 @@ func (f *fakeCluster) split(context.Context, string, string) (traffic.Split, err
 		return nil, errors.New("no VirtualService")
 	}
 	return split, nil
+}
+
+func (f *fakeCluster) ingress(_ context.Context, namespace, name string) (dataplane.Ingress, error) {
+	if namespace != "shop" || name != "web" {
+		return dataplane.Ingress{}, errors.New("no such app")
+	}
+	return dataplane.Ingress{Namespace: "istio-system", Pod: "gateway", Port: 8080}, nil
 }
 
 func (f *fakeCluster) Pods(ctx context.Context, _, _ string) ([]corev1.Pod, error) {

@@ -10,9 +10,11 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"canary/internal/dataplane"
 	"canary/internal/stack"
 )
 
@@ -28,6 +30,12 @@ type environment struct {
 	terminal *os.File
 	outputs  func(ctx context.Context, stackName string) (*stack.Outputs, error)
 	connect  func(kubeconfig stack.Secret) (cluster, error)
+	// screen is stdout when it is a terminal, otherwise nil; view, pause and now
+	// are for status.
+	screen *os.File
+	view   func(kubeconfig stack.Secret, app dataplane.App) (view, error)
+	pause  time.Duration
+	now    func() time.Time
 }
 
 func main() {
@@ -37,6 +45,10 @@ func main() {
 		terminal: terminalOf(os.Stderr),
 		outputs:  stack.Read,
 		connect:  connect,
+		screen:   terminalOf(os.Stdout),
+		view:     openView,
+		pause:    watchPause,
+		now:      time.Now,
 	}))
 }
 
@@ -92,6 +104,6 @@ Pulumi stack, so run them in the project's folder, in a shell where
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; `%s --help` lists what is allowed", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRequests(env), newVersion())
+	root.AddCommand(newRequests(env), newStatus(env), newVersion())
 	return root
 }

@@ -73,8 +73,10 @@ app does. When an app does not, the verdict is "cannot tell".
 Requests are GET. None is sent twice and no redirect is followed. A request
 has failed when it has no whole answer or a status of 400 or above.
 
-Ingress traffic goes to the stack's url. Mesh traffic is sent by a pod with a
-sidecar, which is made for the run in the app's namespace and removed after.
+Ingress traffic goes to the stack's url. On an existing cluster a host below
+.localhost leads nowhere, so there it goes through a port-forward to one pod of
+the ingress gateway. Mesh traffic is sent by a pod with a sidecar, which is made
+for the run in the app's namespace and removed after.
 
 Exit codes: 0 within the bound, 1 outside, 2 requests failed, 3 wrong usage,
 cannot run, or cannot tell.`,
@@ -163,6 +165,13 @@ func (r *requests) run(ctx context.Context) error {
 		}
 		defer func() { r.closeRelay(opened) }()
 		options.DialContext = opened.DialContext
+	} else if needsForward(outputs) {
+		forward, dial, err := r.openIngress(ctx, cluster, outputs)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = forward.Close() }()
+		options.DialContext = dial
 	}
 
 	tally, duration, err := r.send(ctx, options)

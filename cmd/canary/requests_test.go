@@ -280,7 +280,7 @@ func TestLongest(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for name, args := range map[string][]string{"root": {"--help"}, "requests": {"requests", "--help"}} {
+	for name, args := range map[string][]string{"root": {"--help"}, "requests": {"requests", "--help"}, "status": {"status", "--help"}} {
 		code, stdout, stderr := canary(t.Context(), newFakeCluster(t, half, alternate()), args...)
 		require.Equal(t, 0, code)
 		require.Empty(t, stderr)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -22,6 +21,8 @@ const signalHelper = "CANARY_TEST_SIGNAL_HELPER"
 
 // TestSignalHelper is the process that TestSignals sends signals to. It says
 // on stdout when the app got a request, and at the end how many relays are left.
+//
+//nolint:paralleltest // it is alone in its process
 func TestSignalHelper(t *testing.T) {
 	if os.Getenv(signalHelper) == "" {
 		t.Skip("only as a process of TestSignals")
@@ -60,7 +61,7 @@ func TestSignals(t *testing.T) {
 			for lines.Scan() {
 			}
 			var exit *exec.ExitError
-			require.False(t, errors.As(cmd.Wait(), &exit), "the helper's own test passes")
+			require.NotErrorAs(t, cmd.Wait(), &exit, "the helper's own test passes")
 		})
 	}
 }

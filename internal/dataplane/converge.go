@@ -10,20 +10,43 @@ import (
 
 // Converged says how it went when every proxy serves the split.
 type Converged struct {
-	Proxies int           // proxies that serve the app
+	Proxies int           // proxies that serve the app, or acknowledged what istiod has for it
 	Elapsed time.Duration // from the call until the last of them was seen to hold the split
+	// Untouched is how many proxies, known to istiod but no pods of this cluster,
+	// istiod sent nothing because of the write; they are not waited for.
+	Untouched int
+	Bytes     int64 // read from proxies and from istiod
 }
 
 // Converge waits until every proxy that serves the app holds the split, by the
 // rule in the package comment. Call it after the VirtualService was written.
 // report gets a line of progress whenever it changes; it may be nil. After the
 // timeout the error is a *LagError; ctx ends the wait early with its own error.
+// It reads every proxy of the cluster directly; Before.Converge need not.
 func Converge(ctx context.Context, c *kube.Client, app App, split Split, timeout time.Duration, report func(string)) (Converged, error) {
+	return (*Before)(nil).Converge(ctx, c, app, split, timeout, report)
+}
+
+// Converge is the same for a mesh of any size: with what was there before the
+// write it can rely on istiod's books where there are many proxies, and it waits
+// also for proxies that are no pods of this cluster. A nil or empty b knows nothing, and
+// every proxy of the cluster is read directly.
+func (b *Before) Converge(ctx context.Context, c *kube.Client, app App, split Split, timeout time.Duration, report func(string)) (Converged, error) {
 	if !split.valid() {
 		return Converged{}, fmt.Errorf("split %d/%d: weights must be 0 or more and one of them above 0", split.Stable, split.Canary)
 	}
 	fleet := newClusterFleet(c, app)
 	defer fleet.close()
 	w := newConvergence(fleet, split, report)
-	return w.wait(ctx, timeout)
+	books := newClusterBooks(c)
+	defer books.close()
+	if b.taken() {
+		w.consult(books, b, func(ctx context.Context) bool {
+			now := objectVersion(ctx, c, app)
+			return now == (version{}) || now != b.object
+		})
+	}
+	converged, err := w.wait(ctx, timeout)
+	converged.Bytes = fleet.bytes.Load() + books.bytes.Load()
+	return converged, err
 }

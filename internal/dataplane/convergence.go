@@ -11,6 +11,7 @@ import (
 
 const (
 	firstPause  = 20 * time.Millisecond  // between two reads of a proxy that lags, at first
+	eager       = 2 * time.Second        // how long that stays so
 	longPause   = 250 * time.Millisecond // the same after a while
 	maxPause    = 2 * time.Second        // the same when reading takes long
 	relistAfter = time.Second            // how old the set of proxies may become
@@ -30,39 +31,8 @@ type fleet interface {
 	forget(p proxy)
 }
 
-// member is a proxy of the set and what is known about it.
-type member struct {
-	proxy
-	seen    served
-	err     error // why the last read failed
-	settled bool  // holds the split, or does not serve the app: read no more
-}
-
-// exempt reports whether the rule does not wait for the proxy (see the package
-// comment): it has ended, or it serves nobody yet.
-func (m *member) exempt() bool {
-	if m.err != nil {
-		return m.ending || !m.ready
-	}
-	return !m.ready && !m.seen.present()
-}
-
-// update takes in the result of a read.
-func (m *member) update(s served, err error, want Split) {
-	m.seen, m.err = s, err
-	switch {
-	case err != nil:
-		m.settled = false
-	case m.gateway:
-		m.settled = s.host && s.holds(want)
-	default:
-		m.settled = !s.present() || s.holds(want)
-	}
-}
-
-// convergence is one wait. It goes in rounds: every proxy that is not settled
-// is read; a way to settle many at once (istiod's own book of what each proxy
-// acknowledged) would go before that, in round.
+// convergence is one wait. It goes in rounds: proxies that are not settled are
+// read, and where there are many, istiod's books settle most of them.
 type convergence struct {
 	fleet  fleet
 	want   Split
@@ -73,6 +43,12 @@ type convergence struct {
 	failed   bool               // a read of the last round failed
 	outage   outage
 	lastLine string
+
+	// Of these, the first three are nil when the books are not to be consulted.
+	books   books
+	before  *Before
+	written func(context.Context) bool
+	ledger  *ledger // nil until it is known to be of use
 }
 
 func newConvergence(f fleet, want Split, report func(string)) *convergence {
@@ -89,24 +65,30 @@ func (c *convergence) wait(parent context.Context, timeout time.Duration) (Conve
 	pause := firstPause
 	for {
 		began := time.Now()
+		done := c.settled()
 		if err := c.round(ctx); err != nil {
 			return Converged{}, err
 		}
 		if parent.Err() != nil {
 			return Converged{}, fmt.Errorf("waiting for the proxies to serve %v: %w", c.want, context.Cause(parent))
 		}
-		if c.converged() {
+		if t := c.tally(); c.converged(t) {
 			c.progress()
-			return Converged{Proxies: c.tally().serving, Elapsed: time.Since(start)}, nil
+			return Converged{Proxies: t.serving, Untouched: t.untouched, Elapsed: time.Since(start)}, nil
 		}
 		if ctx.Err() != nil {
 			return Converged{}, c.lag(timeout)
 		}
 		c.progress()
-		// Reading must not become the load that it waits for: rest at least as
-		// long as it took.
-		rest := max(pause, min(time.Since(began), maxPause))
-		pause = min(pause*3/2, longPause)
+		// Reading must not become the load that it waits for: rest at least half
+		// as long as it took.
+		rest := max(pause, min(time.Since(began)/2, maxPause))
+		switch {
+		case c.settled() > done:
+			pause = firstPause // the push is at work, so the rest is not far
+		case time.Since(start) >= eager:
+			pause = min(pause*3/2, longPause)
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(rest):
@@ -114,21 +96,30 @@ func (c *convergence) wait(parent context.Context, timeout time.Duration) (Conve
 	}
 }
 
-// round renews the set when that is due and reads every proxy that lags.
+// round renews the set when that is due and reads what lags.
 func (c *convergence) round(ctx context.Context) error {
 	if err := c.refresh(ctx); err != nil {
 		return err
 	}
+	c.openLedger(ctx)
+	c.read(ctx, c.due())
+	if c.ledger != nil {
+		c.useLedger(ctx)
+	}
+	c.failed = false
+	for _, m := range c.members {
+		c.failed = c.failed || m.err != nil
+	}
+	return nil
+}
+
+// read reads members directly.
+func (c *convergence) read(ctx context.Context, members []*member) {
 	var group errgroup.Group
 	group.SetLimit(concurrentReads)
-	for _, m := range c.members {
-		if m.settled {
-			continue
-		}
+	for _, m := range members {
 		group.Go(func() error {
-			readCtx, cancel := context.WithTimeout(ctx, readTimeout)
-			defer cancel()
-			s, err := c.fleet.read(readCtx, m.proxy)
+			s, err := c.readOne(ctx, m.proxy)
 			if err == nil || ctx.Err() == nil { // what was known before says more than "cancelled"
 				m.update(s, err, c.want)
 			}
@@ -136,11 +127,12 @@ func (c *convergence) round(ctx context.Context) error {
 		})
 	}
 	_ = group.Wait()
-	c.failed = false
-	for _, m := range c.members {
-		c.failed = c.failed || m.err != nil
-	}
-	return nil
+}
+
+func (c *convergence) readOne(ctx context.Context, p proxy) (served, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	return c.fleet.read(ctx, p)
 }
 
 func (c *convergence) refresh(ctx context.Context) error {
@@ -153,13 +145,13 @@ func (c *convergence) refresh(ctx context.Context) error {
 	}
 	proxies, err := c.fleet.list(ctx)
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the caller says why the wait ends
 	}
 	if c.outage.lasts(err) {
 		return fmt.Errorf("waiting for the proxies to serve %v: %w", c.want, err)
 	}
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // it may pass: the next turn asks again
 	}
 	c.listed = time.Now()
 	running := make(map[string]bool, len(proxies))
@@ -172,40 +164,12 @@ func (c *convergence) refresh(ctx context.Context) error {
 		}
 	}
 	for uid, m := range c.members {
-		if !running[uid] {
+		if !running[uid] && !m.outside {
 			delete(c.members, uid)
 			c.fleet.forget(m.proxy)
 		}
 	}
 	return nil
-}
-
-func (c *convergence) converged() bool {
-	t := c.tally()
-	return !c.listed.IsZero() && len(t.lagging) == 0 && t.gateways > 0
-}
-
-// tally counts the members by the rule.
-type tally struct {
-	serving  int // hold the split
-	gateways int // of those, the app's gateways
-	lagging  []*member
-}
-
-func (c *convergence) tally() tally {
-	var t tally
-	for _, m := range c.members {
-		switch {
-		case m.settled && m.seen.present():
-			t.serving++
-			if m.gateway {
-				t.gateways++
-			}
-		case !m.settled && !m.exempt():
-			t.lagging = append(t.lagging, m)
-		}
-	}
-	return t
 }
 
 func (c *convergence) progress() {
@@ -215,6 +179,17 @@ func (c *convergence) progress() {
 		c.lastLine = line
 		c.report(line)
 	}
+}
+
+// settled is how many members need no more reading.
+func (c *convergence) settled() int {
+	n := 0
+	for _, m := range c.members {
+		if m.settled {
+			n++
+		}
+	}
+	return n
 }
 
 var errConvergeTimeout = errors.New("converge timeout")

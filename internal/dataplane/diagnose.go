@@ -180,10 +180,10 @@ func crash(status corev1.ContainerStatus, events []corev1.Event) finding {
 	if ended.Message != "" {
 		f.message += ": " + ended.Message
 	}
-	switch {
-	case ended.Reason == "OOMKilled":
+	switch ended.Reason {
+	case "OOMKilled":
 		f.reason, f.advice = "OOMKilled", "the container needs more memory than its limit or its node allows"
-	case ended.Reason == "StartError" || ended.Reason == "ContainerCannotRun":
+	case "StartError", "ContainerCannotRun":
 		f.wantsLog = false
 		f.advice = "the image cannot be started: check its entrypoint and its platform"
 	default:

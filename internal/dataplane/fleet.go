@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -37,12 +38,13 @@ type clusterFleet struct {
 	app    App
 
 	gateway labels.Selector // nil until the Gateway was read
+	bytes   atomic.Int64    // of all answers
 
 	mu    sync.Mutex
 	links map[string]*link // by pod UID
 }
 
-// link is the kept connection to one proxy.
+// link is the kept connection to one port of one pod.
 type link struct {
 	forward *kube.Forward
 	http    *http.Client
@@ -101,7 +103,7 @@ func (f *clusterFleet) read(ctx context.Context, p proxy) (served, error) {
 	if resp.StatusCode != http.StatusOK {
 		return served{}, fmt.Errorf("envoy answers %s", resp.Status)
 	}
-	body := io.LimitReader(resp.Body, maxDump)
+	body := &counted{Reader: io.LimitReader(resp.Body, maxDump), n: &f.bytes}
 	s, err := parseRoutes(body, f.app)
 	if err != nil {
 		return served{}, err
@@ -131,15 +133,18 @@ func (f *clusterFleet) link(p proxy) *link {
 	if l, ok := f.links[p.uid]; ok {
 		return l
 	}
-	forward := f.client.Forward(p.namespace, p.pod)
-	l := &link{forward: forward, http: &http.Client{Transport: &http.Transport{
-		DialContext:         forward.DialContext(adminPort),
+	l := newLink(f.client.Forward(p.namespace, p.pod), adminPort)
+	f.links[p.uid] = l
+	return l
+}
+
+func newLink(forward *kube.Forward, port int) *link {
+	return &link{forward: forward, http: &http.Client{Transport: &http.Transport{
+		DialContext:         forward.DialContext(port),
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: 1,
 		IdleConnTimeout:     time.Minute,
 	}}}
-	f.links[p.uid] = l
-	return l
 }
 
 func (f *clusterFleet) forget(p proxy) {

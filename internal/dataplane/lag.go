@@ -54,20 +54,29 @@ func (c *convergence) lag(timeout time.Duration) error {
 	t := c.tally()
 	e := &LagError{Want: c.want, Timeout: timeout, Serving: t.serving, NoGateway: t.gateways == 0}
 	for _, m := range t.lagging {
-		serves := m.seen.String()
-		switch {
-		case m.err != nil:
-			serves = "cannot be read: " + m.err.Error()
-		case m.gateway && m.seen.present() && !m.seen.host:
-			serves = "has no route for the external host"
-		}
-		if m.ending {
-			serves += " (its pod is ending)"
-		}
-		e.Lagging = append(e.Lagging, Lagging{Namespace: m.namespace, Pod: m.pod, Serves: serves})
+		e.Lagging = append(e.Lagging, Lagging{Namespace: m.namespace, Pod: m.pod, Serves: m.says()})
 	}
 	slices.SortFunc(e.Lagging, func(a, b Lagging) int {
 		return strings.Compare(a.Namespace+"/"+a.Pod, b.Namespace+"/"+b.Pod)
 	})
 	return e
+}
+
+// says is what the proxy does, in words.
+func (m *member) says() string {
+	says := m.seen.String()
+	switch {
+	case m.outside:
+		says = "has not acknowledged the split to istiod (it is no pod of this cluster, so it cannot be read)"
+	case !m.asked:
+		says = "has not acknowledged the split to istiod, and was not read yet"
+	case m.err != nil:
+		says = "cannot be read: " + m.err.Error()
+	case m.gateway && m.seen.present() && !m.seen.host:
+		says = "has no route for the external host"
+	}
+	if m.ending {
+		says += " (its pod is ending)"
+	}
+	return says
 }

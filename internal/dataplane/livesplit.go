@@ -3,6 +3,7 @@ package dataplane
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,9 +17,13 @@ var (
 	gateways        = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "gateways"}
 )
 
+// ErrNoSplit marks a VirtualService that is there and holds no split of the app.
+var ErrNoSplit = errors.New("it was changed by hand; `pulumi up --refresh` writes the configured split")
+
 // LiveSplit reads the split from the app's VirtualService object: what istiod
 // was told, which is not yet what every proxy serves. A missing object (or a
-// cluster without Istio) is an error for which apierrors.IsNotFound is true.
+// cluster without Istio) is an error for which apierrors.IsNotFound is true; for
+// one that holds no split, it is ErrNoSplit.
 func LiveSplit(ctx context.Context, c *kube.Client, app App) (Split, error) {
 	object, err := c.Dynamic().Resource(virtualServices).Namespace(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})
 	if err != nil {
@@ -26,7 +31,7 @@ func LiveSplit(ctx context.Context, c *kube.Client, app App) (Split, error) {
 	}
 	split, err := splitOf(object.Object)
 	if err != nil {
-		return Split{}, fmt.Errorf("VirtualService %s/%s: %w: it was changed by hand; `pulumi up --refresh` writes the configured split", app.Namespace, app.Name, err)
+		return Split{}, fmt.Errorf("VirtualService %s/%s: %w: %w", app.Namespace, app.Name, err, ErrNoSplit)
 	}
 	return split, nil
 }

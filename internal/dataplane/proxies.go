@@ -17,6 +17,9 @@ type proxy struct {
 	ending              bool // its pod is being deleted
 }
 
+// id is how istiod names the proxy.
+func (p proxy) id() string { return p.pod + "." + p.namespace }
+
 func (p proxy) String() string { return p.namespace + "/" + p.pod }
 
 // proxiesOf picks the pods that run a proxy. gateway selects those that must

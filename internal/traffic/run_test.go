@@ -161,7 +161,9 @@ func TestClosedLoopKeepsConcurrencyAndConnections(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		n := now.Add(1)
 		defer now.Add(-1)
-		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+		old := most.Load()
+		for n > old && !most.CompareAndSwap(old, n) {
+			old = most.Load()
 		}
 		time.Sleep(2 * time.Millisecond)
 	}))

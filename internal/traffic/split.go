@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // Share is one subset's part of a split: Weight parts of the split's total.
@@ -39,14 +40,14 @@ func (s Split) Probability(subset string) float64 {
 
 // String is for example "stable 99.95 %, canary 0.05 %".
 func (s Split) String() string {
-	text := ""
+	var text strings.Builder
 	for i, share := range s {
 		if i > 0 {
-			text += ", "
+			text.WriteString(", ")
 		}
-		text += share.Subset + " " + FormatPercent(100*s.Probability(share.Subset)) + " %"
+		text.WriteString(share.Subset + " " + FormatPercent(100*s.Probability(share.Subset)) + " %")
 	}
-	return text
+	return text.String()
 }
 
 // FormatPercent writes a percentage with at most two decimals, and only those

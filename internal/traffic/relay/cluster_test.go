@@ -47,7 +47,7 @@ func TestClusterSpeaksToTheAPI(t *testing.T) {
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	client, err := kube.New([]byte(fmt.Sprintf(`{"current-context":"a","contexts":[{"name":"a","context":{"cluster":"a"}}],"clusters":[{"name":"a","cluster":{"server":%q}}]}`, server.URL)), "")
+	client, err := kube.New(fmt.Appendf(nil, `{"current-context":"a","contexts":[{"name":"a","context":{"cluster":"a"}}],"clusters":[{"name":"a","cluster":{"server":%q}}]}`, server.URL), "")
 	require.NoError(t, err)
 	cluster := In(client)
 

@@ -70,14 +70,14 @@ func podFor(o Options, name string) *corev1.Pod {
 			},
 		},
 		Spec: corev1.PodSpec{
-			ActiveDeadlineSeconds:         ptr(int64(o.Lifetime / time.Second)),
-			TerminationGracePeriodSeconds: ptr(int64(1)),
-			AutomountServiceAccountToken:  ptr(false),
-			EnableServiceLinks:            ptr(false),
+			ActiveDeadlineSeconds:         new(int64(o.Lifetime / time.Second)),
+			TerminationGracePeriodSeconds: new(int64(1)),
+			AutomountServiceAccountToken:  new(false),
+			EnableServiceLinks:            new(false),
 			SecurityContext: &corev1.PodSecurityContext{
-				RunAsNonRoot:   ptr(true),
-				RunAsUser:      ptr(int64(uid)),
-				RunAsGroup:     ptr(int64(uid)),
+				RunAsNonRoot:   new(true),
+				RunAsUser:      new(int64(uid)),
+				RunAsGroup:     new(int64(uid)),
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
 			Containers: []corev1.Container{{
@@ -92,8 +92,8 @@ func podFor(o Options, name string) *corev1.Pod {
 					corev1.ResourceMemory: resource.MustParse("32Mi"),
 				}},
 				SecurityContext: &corev1.SecurityContext{
-					AllowPrivilegeEscalation: ptr(false),
-					ReadOnlyRootFilesystem:   ptr(true),
+					AllowPrivilegeEscalation: new(false),
+					ReadOnlyRootFilesystem:   new(true),
 					Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 				},
 				VolumeMounts: []corev1.VolumeMount{
@@ -113,5 +113,3 @@ func podFor(o Options, name string) *corev1.Pod {
 		},
 	}
 }
-
-func ptr[T any](v T) *T { return &v }

@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"errors"
-	"regexp"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,7 +32,7 @@ func TestPodName(t *testing.T) {
 	t.Parallel()
 	first, second := podName(), podName()
 	require.NotEqual(t, first, second)
-	require.Regexp(t, regexp.MustCompile(`^canary-requests-[a-z0-9]{8}$`), first)
+	require.Regexp(t, `^canary-requests-[a-z0-9]{8}$`, first)
 }
 
 func TestOpenAndClose(t *testing.T) {
@@ -92,7 +91,7 @@ func TestOpenFailsAndLeavesNothing(t *testing.T) {
 			t.Parallel()
 			_, err := Open(t.Context(), c.cluster, options)
 			require.Error(t, err)
-			require.Regexp(t, regexp.MustCompile(c.want), err.Error())
+			require.Regexp(t, c.want, err.Error())
 			require.Empty(t, c.cluster.names())
 		})
 	}
@@ -168,7 +167,7 @@ func TestCloseSaysWhatMayBeLeft(t *testing.T) {
 	cluster := &fakeCluster{becomes: ready, nginx: fakeNginx(t, "204 No Content"), remove: func() error { return errors.New("gone away") }}
 	relay, err := Open(t.Context(), cluster, options)
 	require.NoError(t, err)
-	require.Regexp(t, regexp.MustCompile("^relay pod app/(canary-requests-\\w+) may still be there \\(gone away\\): remove it with `kubectl --namespace app delete pod canary-requests-\\w+`$"), relay.Close().Error())
+	require.Regexp(t, "^relay pod app/(canary-requests-\\w+) may still be there \\(gone away\\): remove it with `kubectl --namespace app delete pod canary-requests-\\w+`$", relay.Close().Error())
 }
 
 func TestOpenRemovesLeftOvers(t *testing.T) {
@@ -179,8 +178,8 @@ func TestOpenRemovesLeftOvers(t *testing.T) {
 	cluster.pods = []corev1.Pod{
 		ended,
 		podOfAge("old", 11*time.Minute, nil),
-		podOfAge("older than it may be", 31*time.Minute, ptr(int64(1800))),
-		podOfAge("long run", 29*time.Minute, ptr(int64(1800))),
+		podOfAge("older than it may be", 31*time.Minute, new(int64(1800))),
+		podOfAge("long run", 29*time.Minute, new(int64(1800))),
 		podOfAge("young", 9*time.Minute, nil),
 	}
 	relay, err := Open(t.Context(), cluster, options)

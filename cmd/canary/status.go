@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"canary/internal/dataplane"
+	"canary/internal/kube"
+	"canary/internal/stack"
+)
+
+// exitDiffers is status's exit code when something is not as configured.
+const exitDiffers = 1
+
+// view is what status sees of the cluster.
+type view interface {
+	Split(ctx context.Context) (dataplane.Split, error)
+	Subsets(ctx context.Context) ([]dataplane.SubsetStatus, error)
+	Proxies(ctx context.Context, want dataplane.Split) ([]dataplane.ProxyStatus, error)
+	Close()
+}
+
+func openView(kubeconfig stack.Secret, app dataplane.App) (view, error) {
+	client, err := kube.New(kubeconfig, "")
+	if err != nil {
+		return nil, fmt.Errorf("the stack's output kubeconfig: %w", err)
+	}
+	return dataplane.NewView(client, app), nil
+}
+
+type statusCommand struct {
+	env       environment
+	output    string
+	stackName string
+	watch     bool
+}
+
+func newStatus(env environment) *cobra.Command {
+	s := &statusCommand{env: env}
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the split that is configured and what each proxy serves",
+		Long: `Show the split that is configured and what each proxy serves.
+
+Side by side: the split that the stack's last update was for, the split of the
+app's VirtualService, what every proxy of the cluster really does with requests
+for the app (read from its Envoy), and the pods and the image of each subset.
+
+A proxy without a route for the app does not serve it, and is not counted. A
+proxy that cannot be read counts as one that differs, unless its pod is ending
+or starting.
+
+With --watch it goes on until Ctrl-C: on a terminal the picture is drawn anew,
+elsewhere each change is one line (with --output json, one object).
+
+Exit codes: 0 all agree and the wanted pods are ready, 1 something differs,
+3 wrong usage or cannot look. With --watch they are those of the last look.`,
+		Example: `  canary status
+  canary status --watch
+  canary status --output json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if s.output != outputTable && s.output != outputJSON {
+				return fmt.Errorf("--output is %q, allowed are table, json; `canary status --help` lists what is allowed", s.output)
+			}
+			return s.run(cmd.Context())
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.BoolVar(&s.watch, "watch", false, "look again and again until Ctrl-C")
+	flags.StringVar(&s.output, "output", outputTable, "table or json")
+	flags.StringVar(&s.stackName, "stack", "", "Pulumi stack (default: the selected one)")
+	return cmd
+}
+
+func (s *statusCommand) run(ctx context.Context) error {
+	outputs, err := s.env.outputs(ctx, s.stackName)
+	if err != nil {
+		return err
+	}
+	address, err := url.Parse(outputs.URL)
+	if err != nil {
+		return fmt.Errorf("the stack's output url: %w", err)
+	}
+	v, err := s.env.view(outputs.Kubeconfig, dataplane.App{Namespace: outputs.Namespace, Name: outputs.Name, Host: address.Hostname()})
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	first, err := look(ctx, v, outputs)
+	if err != nil {
+		return err
+	}
+	if s.watch {
+		return s.follow(ctx, v, outputs, first)
+	}
+	write := first.table
+	if s.output == outputJSON {
+		write = first.json
+	}
+	if err := write(s.env.stdout); err != nil {
+		return fmt.Errorf("write the status: %w", err)
+	}
+	return first.exit()
+}
+
+// look gathers everything once.
+func look(ctx context.Context, v view, outputs *stack.Outputs) (*status, error) {
+	configured, err := configuredSplit(outputs)
+	if err != nil {
+		return nil, err
+	}
+	result := &status{VirtualService: outputs.Namespace + "/" + outputs.Name, Configured: weights(configured)}
+	want := configured
+	live, liveErr := v.Split(ctx)
+	switch {
+	case liveErr == nil:
+		want, result.Live = live, new(weights(live))
+	case !noSplit(liveErr):
+		return nil, liveErr
+	default:
+		result.LiveProblem = liveErr.Error()
+	}
+	subsets, err := v.Subsets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := v.Proxies(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	result.add(want, subsets, proxies)
+	result.judge(configured, live, liveErr)
+	return result, nil
+}
+
+// configuredSplit is the split of the stack's output; decimals become parts of
+// ten thousand.
+func configuredSplit(outputs *stack.Outputs) (dataplane.Split, error) {
+	const parts = 100
+	round := func(percent float64) int32 { return int32(percent*parts + 0.5) }
+	split := dataplane.Split{Stable: round(outputs.Split[dataplane.Stable]), Canary: round(outputs.Split[dataplane.Canary])}
+	if split.Stable < 0 || split.Canary < 0 || split.Stable+split.Canary != 100*parts {
+		return split, fmt.Errorf("the stack's output split is %v, and percentages of stable and canary are expected; type `pulumi up`", outputs.Split)
+	}
+	return split, nil
+}
+
+// noSplit reports whether the VirtualService could be asked for, and has none.
+func noSplit(err error) bool {
+	return errors.Is(err, dataplane.ErrNoSplit) || apierrors.IsNotFound(err)
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sebdah/goldie/v2"
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"canary/internal/dataplane"
+	"canary/internal/stack"
+)
+
+// picture is one look at a fake cluster.
+type picture struct {
+	split   dataplane.Split
+	err     error // of reading the split
+	subsets []dataplane.SubsetStatus
+	proxies []dataplane.ProxyStatus
+}
+
+// fakeView gives one picture per look; the last one stays.
+type fakeView struct {
+	pictures []picture
+	looks    int
+	last     func() // called when the last picture is looked at again
+	closed   bool
+	app      dataplane.App
+}
+
+func (f *fakeView) now() picture { return f.pictures[min(f.looks, len(f.pictures))-1] }
+
+func (f *fakeView) Split(context.Context) (dataplane.Split, error) {
+	f.looks++
+	if f.looks > len(f.pictures) && f.last != nil {
+		f.last()
+	}
+	return f.now().split, f.now().err
+}
+
+func (f *fakeView) Subsets(context.Context) ([]dataplane.SubsetStatus, error) {
+	return f.now().subsets, nil
+}
+
+func (f *fakeView) Proxies(context.Context, dataplane.Split) ([]dataplane.ProxyStatus, error) {
+	return f.now().proxies, nil
+}
+
+func (f *fakeView) Close() { f.closed = true }
+
+var evenly = dataplane.Split{Stable: 50, Canary: 50}
+
+func subset(name string, ready, wanted, older int) dataplane.SubsetStatus {
+	return dataplane.SubsetStatus{Name: name, Found: true, Ready: ready, Wanted: wanted, Older: older, Image: "registry.test/web:" + name}
+}
+
+func serves(pod string, split dataplane.Split, lags bool) dataplane.ProxyStatus {
+	return dataplane.ProxyStatus{
+		Namespace: "shop", Pod: pod, Present: true, Splits: []dataplane.Split{split}, Says: "serves " + split.String(), Lags: lags,
+	}
+}
+
+func ingress(split dataplane.Split) dataplane.ProxyStatus {
+	p := serves("gateway", split, false)
+	p.Namespace, p.Gateway = "istio-system", true
+	return p
+}
+
+var egress = dataplane.ProxyStatus{Namespace: "istio-system", Pod: "egress", Says: "has no route for the app"}
+
+func good() picture {
+	return picture{
+		split:   evenly,
+		subsets: []dataplane.SubsetStatus{subset("stable", 2, 2, 0), subset("canary", 1, 1, 0)},
+		proxies: []dataplane.ProxyStatus{egress, ingress(evenly), serves("web-1", evenly, false)},
+	}
+}
+
+// showStatus runs the command; the stack's split is 50/50.
+func showStatus(ctx context.Context, f *fakeView, args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = run(ctx, append([]string{"status"}, args...), environment{
+		stdout: &out, stderr: &errs,
+		outputs: func(context.Context, string) (*stack.Outputs, error) {
+			return &stack.Outputs{
+				URL: "http://web.test:8080", Namespace: "shop", Name: "web", Split: map[string]float64{"stable": 50, "canary": 50},
+			}, nil
+		},
+		view:  func(_ stack.Secret, app dataplane.App) (view, error) { f.app = app; return f, nil },
+		pause: time.Second,
+		now:   func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
+	})
+	return code, out.String(), errs.String()
+}
+
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*picture)
+		code   int
+	}{
+		"agrees": {},
+		"lags": {func(p *picture) {
+			old := serves("web-1", dataplane.Split{Stable: 100}, true)
+			cut := dataplane.ProxyStatus{Namespace: "shop", Pod: "web-2", Says: "cannot be read: its Envoy does not answer in time", Lags: true}
+			p.proxies = []dataplane.ProxyStatus{old, cut, egress, ingress(evenly)}
+		}, 1},
+		"patched-by-hand": {func(p *picture) {
+			p.split = dataplane.Split{Stable: 9995, Canary: 5}
+			p.proxies = []dataplane.ProxyStatus{ingress(p.split)}
+		}, 1},
+		"no-split": {func(p *picture) {
+			p.err = fmt.Errorf("VirtualService shop/web: it has no route to subset stable or canary: %w", dataplane.ErrNoSplit)
+		}, 1},
+		"no-virtualservice": {func(p *picture) {
+			p.err = apierrors.NewNotFound(schema.GroupResource{Group: "networking.istio.io", Resource: "virtualservices"}, "web")
+		}, 1},
+		"pods": {func(p *picture) {
+			p.subsets = []dataplane.SubsetStatus{subset("stable", 2, 2, 1), subset("canary", 0, 3, 0)}
+		}, 1},
+		"no-canary": {func(p *picture) {
+			p.subsets = []dataplane.SubsetStatus{subset("stable", 2, 2, 0), {Name: "canary"}}
+		}, 1},
+		"no-gateway": {func(p *picture) { p.proxies = []dataplane.ProxyStatus{egress, serves("web-1", evenly, false)} }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, output := range []string{"table", "json"} {
+				p := good()
+				if tc.change != nil {
+					tc.change(&p)
+				}
+				f := &fakeView{pictures: []picture{p}}
+				code, stdout, stderr := showStatus(t.Context(), f, "--output", output)
+				require.Equal(t, tc.code, code)
+				require.Empty(t, stderr)
+				require.True(t, f.closed)
+				require.Equal(t, dataplane.App{Namespace: "shop", Name: "web", Host: "web.test"}, f.app)
+				goldie.New(t).Assert(t, "status-"+name+"-"+output, []byte(stdout))
+			}
+		})
+	}
+}
+
+func TestStatusCannotLook(t *testing.T) {
+	t.Parallel()
+	p := good()
+	p.err = errors.New("cluster not reachable")
+	code, stdout, stderr := showStatus(t.Context(), &fakeView{pictures: []picture{p}})
+	require.Equal(t, 3, code)
+	require.Empty(t, stdout)
+	require.Equal(t, "canary: cluster not reachable\n", stderr)
+
+	code, _, stderr = showStatus(t.Context(), &fakeView{}, "--output", "yaml")
+	require.Equal(t, 3, code)
+	require.Equal(t, "canary: --output is \"yaml\", allowed are table, json; `canary status --help` lists what is allowed\n", stderr)
+}
+
+func TestStatusNeedsTheSplitOfTheStack(t *testing.T) {
+	t.Parallel()
+	var stderr bytes.Buffer
+	code := run(t.Context(), []string{"status"}, environment{
+		stdout: new(bytes.Buffer), stderr: &stderr,
+		outputs: func(context.Context, string) (*stack.Outputs, error) { return &stack.Outputs{}, nil },
+		view:    func(stack.Secret, dataplane.App) (view, error) { return &fakeView{pictures: []picture{good()}}, nil },
+	})
+	require.Equal(t, 3, code)
+	require.Contains(t, stderr.String(), "the stack's output split is map[]")
+}
+
+func TestWatchPrintsChanges(t *testing.T) {
+	t.Parallel()
+	behind := good()
+	behind.proxies = []dataplane.ProxyStatus{serves("web-1", dataplane.Split{Stable: 100}, true), egress, ingress(evenly)}
+	gone := good()
+	gone.proxies = gone.proxies[:2]
+	broken := good()
+	broken.err = errors.New("cluster not reachable")
+	for _, output := range []string{"table", "json"} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			f := &fakeView{pictures: []picture{behind, behind, good(), good(), broken, broken, gone}, last: stop}
+			code, stdout, stderr := showStatus(ctx, f, "--watch", "--output", output)
+			require.Equal(t, 0, code, "that of the last look")
+			require.Equal(t, "canary: cluster not reachable; trying again\n", stderr)
+			goldie.New(t).Assert(t, "watch-"+output, []byte(stdout))
+			if output == outputJSON {
+				require.Equal(t, 3, strings.Count(stdout, "\n"))
+				for line := range strings.Lines(stdout) {
+					require.True(t, json.Valid([]byte(line)))
+				}
+			}
+		})
+	}
+}
+
+func TestFit(t *testing.T) {
+	t.Parallel()
+	var lines []string
+	for i := range 30 {
+		lines = append(lines, fmt.Sprintf("line %d", i))
+	}
+	fitted := fit(lines, 80, 20)
+	require.Len(t, fitted, 20)
+	require.Equal(t, []string{"line 14", "… 11 more lines", "line 26"}, fitted[14:17])
+	require.Equal(t, "line 29", fitted[19])
+	require.Equal(t, lines, fit(lines, 80, 30))
+	require.Equal(t, []string{"long…"}, fit([]string{"long line"}, 5, 20))
+}

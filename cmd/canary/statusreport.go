@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"canary/internal/dataplane"
+)
+
+// status is what `canary status` shows. Its JSON form is an interface: fields
+// may be added, and none is renamed or removed.
+type status struct {
+	// VirtualService is the namespace/name of the object that holds the split.
+	VirtualService string `json:"virtualService"`
+	// Configured is the split of the stack's last update, in percent.
+	Configured percents `json:"configured"`
+	// Live is the VirtualService's split; null when it has none.
+	Live *percents `json:"live"`
+	// LiveProblem says why Live is null.
+	LiveProblem string `json:"liveProblem,omitempty"`
+	// Subsets are stable and canary.
+	Subsets []subsetLine `json:"subsets"`
+	// Proxies are all proxies of the cluster; those that differ come first.
+	Proxies []proxyLine `json:"proxies"`
+	// Differences says in words what does not agree; empty when all does.
+	Differences []string `json:"differences"`
+	// Agrees is the verdict.
+	Agrees bool `json:"agrees"`
+}
+
+type percents struct {
+	Stable float64 `json:"stable"`
+	Canary float64 `json:"canary"`
+}
+
+type subsetLine struct {
+	Subset string `json:"subset"`
+	// Percent of the split that its proxies should serve.
+	Percent float64 `json:"percent"`
+	// Ready and Wanted pods of the newest version.
+	Ready  int `json:"ready"`
+	Wanted int `json:"wanted"`
+	// Older is the pods of the versions before that are still there.
+	Older int `json:"older"`
+	// Image of the newest version; "" when there is no Deployment.
+	Image string `json:"image"`
+}
+
+type proxyLine struct {
+	Namespace string `json:"namespace"`
+	Pod       string `json:"pod"`
+	// Gateway says that the app's ingress traffic comes through it.
+	Gateway bool `json:"gateway"`
+	// Serves says whether it has a route for the app.
+	Serves bool `json:"serves"`
+	// Splits are the distinct splits that it serves; normally one.
+	Splits []percents `json:"splits"`
+	// Says is the same in words, or why it cannot be read.
+	Says string `json:"says"`
+	// Differs says that it ought to serve the VirtualService's split, and does not.
+	Differs bool `json:"differs"`
+}
+
+func weights(s dataplane.Split) percents {
+	sum := float64(s.Stable) + float64(s.Canary)
+	percent := func(weight int32) float64 { return float64(int64(1e4*float64(weight)/sum+0.5)) / 1e2 }
+	return percents{Stable: percent(s.Stable), Canary: percent(s.Canary)}
+}
+
+func (p percents) String() string {
+	return fmt.Sprintf("stable %v %% / canary %v %%", p.Stable, p.Canary)
+}
+
+func (p percents) of(subset string) float64 {
+	if subset == dataplane.Stable {
+		return p.Stable
+	}
+	return p.Canary
+}
+
+// add takes in what was seen.
+func (s *status) add(want dataplane.Split, subsets []dataplane.SubsetStatus, proxies []dataplane.ProxyStatus) {
+	s.Subsets, s.Proxies, s.Differences = []subsetLine{}, []proxyLine{}, []string{}
+	for _, subset := range subsets {
+		s.Subsets = append(s.Subsets, subsetLine{
+			Subset: subset.Name, Percent: weights(want).of(subset.Name),
+			Ready: subset.Ready, Wanted: subset.Wanted, Older: subset.Older, Image: subset.Image,
+		})
+	}
+	for _, p := range proxies {
+		line := proxyLine{Namespace: p.Namespace, Pod: p.Pod, Gateway: p.Gateway, Serves: p.Present, Splits: []percents{}, Says: p.Says, Differs: p.Lags}
+		for _, split := range p.Splits {
+			line.Splits = append(line.Splits, weights(split))
+		}
+		s.Proxies = append(s.Proxies, line)
+	}
+}
+
+// judge finds what does not agree.
+func (s *status) judge(configured, live dataplane.Split, liveErr error) {
+	differs := func(format string, args ...any) { s.Differences = append(s.Differences, fmt.Sprintf(format, args...)) }
+	switch {
+	case liveErr != nil:
+		differs("the VirtualService has no split: %v", liveErr)
+	case !live.Equal(configured):
+		differs("configured is %v, and the VirtualService has %v: `pulumi up --refresh` writes the configured split", s.Configured, *s.Live)
+	}
+	lagging, gateways := 0, 0
+	for _, p := range s.Proxies {
+		switch {
+		case p.Differs:
+			lagging++
+		case p.Gateway && p.Serves:
+			gateways++
+		}
+	}
+	if lagging > 0 {
+		differs("%d of %d proxies do not serve the VirtualService's split", lagging, lagging+s.serving())
+	}
+	if gateways == 0 {
+		differs("no gateway serves the split: there is no ingress traffic")
+	}
+	for _, subset := range s.Subsets {
+		switch {
+		case subset.Percent > 0 && subset.Wanted == 0:
+			differs("%s gets %v %% of the requests and has no pods", subset.Subset, subset.Percent)
+		case subset.Ready < subset.Wanted:
+			differs("%s has %d of %d wanted pods ready", subset.Subset, subset.Ready, subset.Wanted)
+		case subset.Older > 0:
+			differs("%s still has pods of the version before: %d", subset.Subset, subset.Older)
+		}
+	}
+	s.Agrees = len(s.Differences) == 0
+}
+
+// serving is how many proxies have a route for the app and do not differ.
+func (s *status) serving() int {
+	n := 0
+	for _, p := range s.Proxies {
+		if p.Serves && !p.Differs {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *status) exit() error {
+	if !s.Agrees {
+		return exitCode(exitDiffers)
+	}
+	return nil
+}
+
+func (s *status) json(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(s)
+}
+
+func (s *status) table(w io.Writer) error {
+	var b bytes.Buffer
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "configured\t%v\n", s.Configured)
+	live := "none"
+	if s.Live != nil {
+		live = s.Live.String()
+	}
+	fmt.Fprintf(t, "VirtualService\t%s (%s)\n", live, s.VirtualService)
+	_ = t.Flush()
+	fmt.Fprint(t, "\nSUBSET\tREQUESTS\tPODS\tIMAGE\n")
+	for _, subset := range s.Subsets {
+		fmt.Fprintf(t, "%s\t%v %%\t%s\t%s\n", subset.Subset, subset.Percent, subset.pods(), orDash(subset.Image))
+	}
+	_ = t.Flush()
+	fmt.Fprint(t, "\nPROXY\tROUTE\n")
+	for _, p := range s.Proxies {
+		fmt.Fprintf(t, "%s/%s\t%s\n", p.Namespace, p.Pod, p.text())
+	}
+	_ = t.Flush()
+	b.WriteString("\n" + s.verdict())
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func (s *status) verdict() string {
+	if s.Agrees {
+		return fmt.Sprintf("all agree: the split is served by %d proxies, and the wanted pods are ready\n", s.serving())
+	}
+	return "differs: " + strings.Join(s.Differences, "\ndiffers: ") + "\n"
+}
+
+func (l subsetLine) pods() string {
+	text := fmt.Sprintf("%d of %d ready", l.Ready, l.Wanted)
+	if l.Older > 0 {
+		text += fmt.Sprintf(", %d of the version before", l.Older)
+	}
+	return text
+}
+
+func (l proxyLine) text() string {
+	if l.Differs {
+		return l.Says + "  <- differs"
+	}
+	return l.Says
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

@@ -1,0 +1,163 @@
+package dataplane
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"canary/internal/kube"
+)
+
+// gatewayLabel is the label by which the app's Gateway selects its pods.
+const gatewayLabel = "istio"
+
+// NoGatewayError says that no pod has the label of the ingress gateway.
+type NoGatewayError struct {
+	// Label is what was looked for, and Others are the labels of the gateways that
+	// there are, with their namespaces: "istio=ingress in namespace istio-ingress".
+	Label  string
+	Others []string
+	// Value is the label's value of the only other gateway, or empty.
+	Value string
+}
+
+// Error says what there is instead and what to do.
+func (e *NoGatewayError) Error() string {
+	text := fmt.Sprintf("no running pod has the label %s, so there is no ingress gateway to route through: ", e.Label)
+	switch {
+	case e.Value != "":
+		return text + fmt.Sprintf("there is a gateway with the label %s; if that is the one, type `pulumi config set istioGateway %s`", e.Others[0], e.Value)
+	case len(e.Others) > 0:
+		return text + fmt.Sprintf("there are gateways with the labels %s; choose one of them with `pulumi config set istioGateway VALUE`", strings.Join(e.Others, ", "))
+	}
+	return text + "install one with Istio's chart gateway (release name istio-ingressgateway), or let the stack install Istio with `pulumi config rm istioInstall` if the cluster has none"
+}
+
+// CheckGateway looks for a running pod with the label istio=<value>, in any
+// namespace. When there is none the error is a *NoGatewayError.
+func CheckGateway(ctx context.Context, c *kube.Client, value string) error {
+	pods, err := c.Pods(ctx, "", gatewayLabel)
+	if err != nil {
+		return err
+	}
+	return checkGateway(pods, value)
+}
+
+func checkGateway(pods []corev1.Pod, value string) error {
+	missing := &NoGatewayError{Label: gatewayLabel + "=" + value}
+	values := map[string]bool{}
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Status.Phase != corev1.PodRunning || pod.DeletionTimestamp != nil || !isGateway(pod) {
+			continue
+		}
+		has := pod.Labels[gatewayLabel]
+		if has == value {
+			return nil
+		}
+		other := fmt.Sprintf("%s=%s in namespace %s", gatewayLabel, has, pod.Namespace)
+		if !slices.Contains(missing.Others, other) {
+			missing.Others = append(missing.Others, other)
+		}
+		values[has] = true
+		missing.Value = has
+	}
+	slices.Sort(missing.Others)
+	if len(values) != 1 || len(missing.Others) != 1 {
+		missing.Value = ""
+	}
+	return missing
+}
+
+// isGateway tells a gateway's pod, which runs an Envoy beside nothing else, from
+// an app's or istiod's.
+func isGateway(pod *corev1.Pod) bool {
+	return len(pod.Spec.Containers) == 1 && pod.Spec.Containers[0].Name == proxyContainer
+}
+
+// Ingress is a port of a gateway's pod that takes the app's ingress traffic.
+type Ingress struct {
+	Namespace, Pod string
+	Port           int
+}
+
+// FindIngress gives a ready pod that the app's Gateway selects, and the port in
+// it that serves HTTP: what port 80 of the gateway's Service leads to.
+func FindIngress(ctx context.Context, c *kube.Client, app App) (Ingress, error) {
+	selector, err := newClusterFleet(c, app).gatewaySelector(ctx)
+	if err != nil {
+		return Ingress{}, err
+	}
+	pods, err := c.Pods(ctx, "", selector.String())
+	if err != nil {
+		return Ingress{}, err
+	}
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Status.Phase != corev1.PodRunning || pod.DeletionTimestamp != nil || !podReady(pod) {
+			continue
+		}
+		services, err := c.Dynamic().Resource(corev1.SchemeGroupVersion.WithResource("services")).Namespace(pod.Namespace).
+			List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return Ingress{}, fmt.Errorf("list services in namespace %s: %w", pod.Namespace, err)
+		}
+		port, err := httpTarget(services.Items, pod)
+		return Ingress{Namespace: pod.Namespace, Pod: pod.Name, Port: port}, err
+	}
+	return Ingress{}, fmt.Errorf("no ready pod has the labels %s of Gateway %s/%s: check the ingress gateway's pods", selector, app.Namespace, app.Name)
+}
+
+// httpTarget finds the port of a gateway's pod behind port 80 of its Service.
+func httpTarget(services []unstructured.Unstructured, pod *corev1.Pod) (int, error) {
+	const httpPort = 80
+	for i := range services {
+		selector, _, _ := unstructured.NestedStringMap(services[i].Object, "spec", "selector")
+		if len(selector) == 0 || !matches(selector, pod.Labels) {
+			continue
+		}
+		ports, _, _ := unstructured.NestedSlice(services[i].Object, "spec", "ports")
+		for _, port := range ports {
+			fields, _ := port.(map[string]any)
+			if number, _ := fields["port"].(int64); number != httpPort {
+				continue
+			}
+			switch target := fields["targetPort"].(type) {
+			case nil:
+				return httpPort, nil
+			case int64:
+				return int(target), nil
+			case string:
+				if number := namedPort(pod, target); number != 0 {
+					return number, nil
+				}
+			}
+		}
+	}
+	return 0, fmt.Errorf("no Service in namespace %s leads from port 80 to the gateway's pod %s: check the ingress gateway's Service", pod.Namespace, pod.Name)
+}
+
+func matches(selector, labels map[string]string) bool {
+	for key, value := range selector {
+		if labels[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+func namedPort(pod *corev1.Pod, name string) int {
+	for i := range pod.Spec.Containers {
+		for _, port := range pod.Spec.Containers[i].Ports {
+			if port.Name == name {
+				return int(port.ContainerPort)
+			}
+		}
+	}
+	return 0
+}
