@@ -24,10 +24,25 @@ env:
 test:
 	@scripts/test.sh
 
+## lint: static checks of everything; builds the pinned linters once
+.PHONY: lint
+lint:
+	@scripts/lint.sh
+
 ## e2e: end-to-end tests on a real cluster (MODE as for up)
 .PHONY: e2e
 e2e:
 	@scripts/e2e.sh
+
+## soak: change everything under load for a long time and write docs/soak.md (SOAK_REQUESTS=250000)
+.PHONY: soak
+soak:
+	@scripts/soak.sh
+
+## bench: measure the default stack and write docs/figures.md and docs/figures.json (BENCH_CHANGES=30)
+.PHONY: bench
+bench:
+	@scripts/bench.sh
 
 ## help: list the targets
 .PHONY: help

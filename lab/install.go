@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -154,9 +155,7 @@ func (l *lab) writeStackFile() error {
 		config = map[string]any{}
 	}
 	wanted, _ := mine["config"].(map[string]any)
-	for key, value := range wanted {
-		config[key] = value
-	}
+	maps.Copy(config, wanted)
 	theirs["config"] = config
 	b, err := yaml.Marshal(theirs)
 	if err != nil {

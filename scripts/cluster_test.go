@@ -9,11 +9,11 @@ import (
 )
 
 // wholeCluster is what a cluster of two agents consists of.
-func wholeCluster(name string) []string {
+func wholeCluster() []string {
 	return []string{
-		"container k3d-" + name + "-agent-0", "container k3d-" + name + "-agent-1",
-		"container k3d-" + name + "-server-0", "container k3d-" + name + "-serverlb",
-		"network k3d-" + name, "volume k3d-" + name + "-images",
+		"container k3d-canary-agent-0", "container k3d-canary-agent-1",
+		"container k3d-canary-server-0", "container k3d-canary-serverlb",
+		"network k3d-canary", "volume k3d-canary-images",
 	}
 }
 
@@ -57,7 +57,7 @@ func TestLifeOfACluster(t *testing.T) {
 			created := m.succeeds("cluster-create.sh")
 			require.Regexp(t, "^[0-9a-f]{64}$", created.stdout, "stdout is the server's container ID only")
 			require.Contains(t, created.stderr, "k3d: Creating node 'k3d-canary-server-0'")
-			require.Equal(t, wholeCluster("canary"), m.everything())
+			require.Equal(t, wholeCluster(), m.everything())
 			require.Equal(t, "running", m.succeeds("cluster-state.sh").stdout)
 
 			kubeconfig := m.succeeds("cluster-kubeconfig.sh")

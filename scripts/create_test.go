@@ -17,7 +17,7 @@ func TestCreateIsIdempotent(t *testing.T) {
 	require.Equal(t, first.stdout, m.succeeds("cluster-create.sh").stdout)
 	require.Equal(t, first.stdout, m.with("PULUMI_COMMAND_STDOUT="+first.stdout).succeeds("cluster-create.sh").stdout)
 	require.Empty(t, m.calls("k3d"))
-	require.Equal(t, wholeCluster("canary"), m.everything())
+	require.Equal(t, wholeCluster(), m.everything())
 }
 
 func TestCreateStartsAStoppedCluster(t *testing.T) {
@@ -31,7 +31,7 @@ func TestCreateStartsAStoppedCluster(t *testing.T) {
 	m := newMachine(t).with("FAKE_START=fail")
 	addCluster(m, "canary", ourID, "exited")
 	m.refuses("cluster-create.sh", "could not be started", "k3d says: failed to start the server", "make up")
-	require.Equal(t, wholeCluster("canary"), m.everything(), "what was there stays")
+	require.Equal(t, wholeCluster(), m.everything(), "what was there stays")
 }
 
 func TestCreateRemakesWhatWasCutShort(t *testing.T) {
@@ -60,7 +60,7 @@ func TestCreateRemakesWhatWasCutShort(t *testing.T) {
 			m := newMachine(t)
 			prepare(m)
 			m.succeeds("cluster-create.sh")
-			require.Equal(t, wholeCluster("canary"), m.everything())
+			require.Equal(t, wholeCluster(), m.everything())
 			require.Equal(t, "running", m.succeeds("cluster-state.sh").stdout)
 		})
 	}
@@ -138,7 +138,7 @@ func TestChangedSettingsAreRefused(t *testing.T) {
 		"agents is 2 and 5 is asked for", "httpPort is 80 and * is asked for", "pulumi destroy, then pulumi up",
 		"pulumi config set agents 2; pulumi config set httpPort 80")
 	require.NotContains(t, got.stderr, "k3sImage")
-	require.Equal(t, wholeCluster("canary"), m.everything())
+	require.Equal(t, wholeCluster(), m.everything())
 	require.Empty(t, m.calls("k3d"))
 }
 

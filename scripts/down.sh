@@ -10,8 +10,8 @@ load_env
 stack=$(stack)
 
 destroy() {
-  scripts/select-stack.sh "$stack"
-  pulumi destroy --yes --skip-preview --non-interactive --stack "$stack"
+  scripts/select-stack.sh "$stack" &&
+    pulumi destroy --yes --skip-preview --non-interactive --stack "$stack"
 }
 
 if [ "$(mode)" = lab ]; then

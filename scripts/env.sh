@@ -6,6 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
 quote() { printf "'%s'" "${1//\'/\'\\\'\'}"; }
 
+# shellcheck disable=SC2016 # the shell that evaluates it expands PATH
 printf 'export PATH=%s:"$PATH"\n' "$(quote "$home/bin")"
 printf 'export PULUMI_HOME=%s\n' "$(quote "$home/pulumi")"
 printf 'export PULUMI_SKIP_UPDATE_CHECK=true\n'

@@ -180,7 +180,8 @@ func (m *machine) run(script string) result {
 	m.t.Helper()
 	cmd, finish := m.command(script)
 	if err := cmd.Run(); err != nil {
-		require.IsType(m.t, &exec.ExitError{}, err)
+		var exited *exec.ExitError
+		require.ErrorAs(m.t, err, &exited)
 	}
 	return finish()
 }

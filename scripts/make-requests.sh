@@ -7,6 +7,6 @@ cd "$(dirname "$0")/.."
 binary=.canary/bin/canary
 # Not `go run`: it turns every exit code into 1.
 if [ ! -x "$binary" ] || [ -n "$(find cmd internal go.mod go.sum -newer "$binary" | head -n 1)" ]; then
-	go build -o "$binary" ./cmd/canary
+  go build -o "$binary" ./cmd/canary
 fi
 exec "$binary" requests "$@"

@@ -1,25 +1,36 @@
 #!/usr/bin/env bash
-# Brings back a cluster of this stack that was stopped or removed by hand. Pulumi does not look at a
-# cluster that a command made, so it would take it for running.
+# Brings back a cluster of this stack that was stopped, or lost in whole or in part. Pulumi does not look at a cluster
+# that a command made, so it would take it for running.
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 stack=$1
 
-if ! pulumi stack --show-urns --stack "$stack" | grep -q 'canary:cluster:Cluster\$command:local:Command::cluster$'; then
-  say "no cluster was made yet"
+recorded=$(pulumi stack export --stack "$stack")
+
+# value KEY prints what the state has for a key of the cluster's commands. What counts is the cluster that was made, not
+# the one that the configuration asks for now.
+value() { sed -n "/^ *\"$1\": \"/{s/^[^:]*: \"\([^\"]*\)\".*/\1/p;q;}" <<<"$recorded"; }
+
+CLUSTER_NAME=$(value CLUSTER_NAME) CLUSTER_ID=$(value CLUSTER_ID)
+if [ -z "$CLUSTER_ID" ]; then
+  say "the stack $stack has made no cluster yet"
   exit 0
 fi
-CLUSTER_NAME=$(pulumi config get clusterName --stack "$stack" 2>/dev/null || echo canary)
-export CLUSTER_NAME
+export CLUSTER_NAME CLUSTER_ID
+
 state=$(scripts/cluster-state.sh)
 case $state in
-  running) say "the cluster $CLUSTER_NAME is running" ;;
+  running)
+    say "the cluster $CLUSTER_NAME is running"
+    exit 0
+    ;;
   stopped)
     say "the cluster $CLUSTER_NAME is stopped: starting it"
-    k3d cluster start "$CLUSTER_NAME" --wait --timeout 300s
+    LOG_COLORS=false k3d cluster start "$CLUSTER_NAME" --wait --timeout 300s && exit 0
+    say "the cluster $CLUSTER_NAME does not start"
     ;;
-  absent | partial)
-    say "the cluster $CLUSTER_NAME is $state: the stack is destroyed and made anew"
-    pulumi destroy --yes --skip-preview --non-interactive --stack "$stack"
-    ;;
-  *) say "the cluster $CLUSTER_NAME is $state: left to pulumi up" ;;
+  absent) say "the cluster $CLUSTER_NAME is gone" ;;
+  partial) say "the cluster $CLUSTER_NAME lacks nodes" ;;
+  foreign) say "the cluster $CLUSTER_NAME is gone, and another one has its name" ;;
 esac
+say "what was installed in it is lost: the stack is destroyed, and made anew by pulumi up"
+pulumi destroy --yes --skip-preview --non-interactive --stack "$stack"

@@ -5,14 +5,32 @@ stack=$1
 
 pulumi stack select --create --non-interactive "$stack"
 
-# A lock names the process that holds it. Only when that ran on this machine and is gone is the lock void.
+# Only a backend of files has locks that outlive their process.
+backend=${PULUMI_BACKEND_URL:-file://$home/state}
+case $backend in
+  file://*) folder=${backend#file://} ;;
+  *) exit 0 ;;
+esac
+folder=${folder/#\~/$HOME}
+
+# A lock names the process that holds it. It is void when that ran on this machine and is gone; its id may have gone to
+# another program since.
 shopt -s nullglob
-for lock in "$home"/state/.pulumi/locks/organization/*/"$stack"/*.json; do
+dead=
+for lock in "$folder"/.pulumi/locks/organization/*/"$stack"/*.json; do
   pid=$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$lock")
   host=$(sed -n 's/.*"hostname": *"\([^"]*\)".*/\1/p' "$lock")
-  if [ "$host" = "$(hostname)" ] && [ -n "$pid" ] && ! kill -0 "$pid" 2>/dev/null; then
-    say "the update with process $pid was killed: its lock on the stack is removed"
-    pulumi cancel --yes --non-interactive --stack "$stack"
-    break
+  if [ "$host" != "$(hostname)" ] || [ -z "$pid" ] || [[ $(ps -o comm= -p "$pid" 2>/dev/null) == *pulumi* ]]; then
+    say "the stack $stack is being updated by process ${pid:-?} on ${host:-?}"
+    exit 0 # pulumi says what to do
   fi
+  dead=$pid
 done
+if [ -n "$dead" ]; then
+  say "the update with process $dead was killed: its lock on the stack is removed"
+  pulumi cancel --yes --non-interactive --stack "$stack"
+  # An import forgets what was under way. Every create of this project takes up what an earlier one left, so there is
+  # nothing to look up by hand, as Pulumi would advise from now on.
+  recorded=$(pulumi stack export --stack "$stack")
+  pulumi stack import --stack "$stack" <<<"$recorded"
+fi

@@ -14,6 +14,9 @@ case $(uname -m) in
   *) die "no pinned tools for $(uname -m): x86_64 and arm64 are supported" ;;
 esac
 
+for needed in curl tar; do
+  command -v "$needed" >/dev/null || die "$needed is missing: install it, then run the same command again"
+done
 command -v docker >/dev/null || die "Docker is missing: install it (https://docs.docker.com/engine/install) and start it"
 docker version >/dev/null 2>&1 || die "no Docker engine answers: start Docker, and check that \"docker version\" works for you"
 
@@ -28,7 +31,7 @@ fetch() {
   curl --fail --silent --show-error --location --retry 3 --output "$2" "${!url}" ||
     die "cannot download ${!url}: check the network, then run the same command again"
   got=$(checksum "$2")
-  [ "$got" = "${!sum}" ] || die "the checksum of ${!url} is $got, want ${!sum}: nothing was installed; the download was cut short or is not what was pinned"
+  [ "$got" = "${!sum}" ] || die "the checksum of ${!url} is $got, want ${!sum}: it was not installed; the download was cut short or is not what was pinned"
 }
 
 # installed TOOL VERSION is true when this version was installed before.

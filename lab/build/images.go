@@ -43,8 +43,8 @@ func makeImages(r *Recipe, n Names) error {
 	return os.RemoveAll(preload)
 }
 
-func write(dir string, make func() (image.Spec, error)) error {
-	spec, err := make()
+func write(dir string, describe func() (image.Spec, error)) error {
+	spec, err := describe()
 	if err != nil {
 		return err
 	}

@@ -48,13 +48,13 @@ func makeEnvoy(ctx context.Context, r *Recipe) error {
 // makeCluster builds Kubernetes, CoreDNS and Istio from one module, and takes what else
 // Istio's module holds: the charts and the proxy's bootstrap template.
 func makeCluster(ctx context.Context, r *Recipe, module string) error {
-	versions := ""
+	var versions strings.Builder
 	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
-		versions += " -X " + pkg + ".gitVersion=" + kubernetesVersion
+		versions.WriteString(" -X " + pkg + ".gitVersion=" + kubernetesVersion)
 	}
 	numbers := strings.Split(strings.TrimPrefix(kubernetesVersion, "v"), ".")
-	versions += " -X k8s.io/component-base/version.gitMajor=" + numbers[0] + " -X k8s.io/component-base/version.gitMinor=" + numbers[1]
-	if err := goBuild(ctx, r, module, versions, "./kube", "./dns",
+	versions.WriteString(" -X k8s.io/component-base/version.gitMajor=" + numbers[0] + " -X k8s.io/component-base/version.gitMinor=" + numbers[1])
+	if err := goBuild(ctx, r, module, versions.String(), "./kube", "./dns",
 		istioPath+"/pilot/cmd/pilot-discovery", istioPath+"/pilot/cmd/pilot-agent"); err != nil {
 		return err
 	}

@@ -100,7 +100,10 @@ func waitFor(ctx context.Context, limit time.Duration, exited <-chan error, read
 		}
 		select {
 		case err := <-exited:
-			return fmt.Errorf("%s ended at once (%v): see %s", what, err, log)
+			if err == nil {
+				err = errors.New("exit code 0")
+			}
+			return fmt.Errorf("%s ended at once: %w: see %s", what, err, log)
 		case <-deadline:
 			return fmt.Errorf("%s does not answer after %s: see %s", what, limit, log)
 		case <-ctx.Done():

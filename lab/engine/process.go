@@ -61,7 +61,7 @@ func (p *process) id() (int, bool) {
 
 func (p *process) forgetIfDead() {
 	if _, alive := p.id(); !alive {
-		os.Remove(p.pidFile)
+		_ = os.Remove(p.pidFile)
 	}
 }
 
@@ -69,7 +69,7 @@ func (p *process) forgetIfDead() {
 func (p *process) stop(ctx context.Context, limit time.Duration) error {
 	pid, alive := p.id()
 	if !alive {
-		os.Remove(p.pidFile)
+		_ = os.Remove(p.pidFile)
 		return nil
 	}
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
@@ -80,7 +80,7 @@ func (p *process) stop(ctx context.Context, limit time.Duration) error {
 	defer tick.Stop()
 	for {
 		if _, alive := p.id(); !alive {
-			os.Remove(p.pidFile)
+			_ = os.Remove(p.pidFile)
 			return nil
 		}
 		select {

@@ -80,10 +80,10 @@ func (c *closure) add(p string) error {
 		return nil
 	}
 	c.seen[p] = true
-	real, err := filepath.EvalSymlinks(filepath.Join(c.root, p))
+	target, err := filepath.EvalSymlinks(filepath.Join(c.root, p))
 	if err != nil {
 		return err
 	}
-	c.layer = append(c.layer, Entry{Path: p, Source: real, Mode: 0o755})
-	return c.visit(real)
+	c.layer = append(c.layer, Entry{Path: p, Source: target, Mode: 0o755})
+	return c.visit(target)
 }

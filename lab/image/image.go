@@ -77,7 +77,7 @@ const nameAnnotation = "io.containerd.image.name"
 
 // image stacks the layers. They are stored uncompressed: what never crosses a network is only slowed by it.
 func (s Spec) image() (v1.Image, error) {
-	img := v1.Image(empty.Image)
+	img := empty.Image
 	for _, l := range s.Layers {
 		layer, err := tarball.LayerFromOpener(l.open,
 			tarball.WithCompression(compression.None), tarball.WithMediaType(types.DockerUncompressedLayer))

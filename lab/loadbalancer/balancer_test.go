@@ -36,7 +36,7 @@ func startBalancer(t *testing.T, c config) *balancer {
 }
 
 // host answers each line with its name and the line, and the end of the input with "bye".
-func host(t *testing.T, address string, p port) net.Listener {
+func host(t *testing.T, address string, p port) {
 	t.Helper()
 	l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", address, p.number))
 	require.NoError(t, err)
@@ -57,7 +57,6 @@ func host(t *testing.T, address string, p port) net.Listener {
 			}()
 		}
 	}()
-	return l
 }
 
 func dial(t *testing.T, p port) *net.TCPConn {

@@ -6,6 +6,7 @@ import (
 	"log"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,7 +86,7 @@ func (p *udpProxy) answer(client netip.AddrPort, host *net.UDPConn, name string)
 		n, err := host.Read(buffer)
 		if err != nil {
 			// A refused datagram shows here. An idle session is no failure of its host.
-			if timeout, ok := err.(net.Error); (!ok || !timeout.Timeout()) && !errors.Is(err, net.ErrClosed) {
+			if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
 				p.targets.report(name, err)
 			}
 			return

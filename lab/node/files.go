@@ -14,7 +14,8 @@ func writeFile(path string, content []byte, mode os.FileMode) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temporary.Name())
+	// After the rename there is nothing left to remove.
+	defer func() { _ = os.Remove(temporary.Name()) }()
 	if _, err := temporary.Write(content); err != nil {
 		temporary.Close()
 		return err

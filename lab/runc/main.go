@@ -15,9 +15,9 @@ func main() {
 	}
 	self, err := os.Executable()
 	if err == nil {
-		var real string
-		if real, err = findRunc(self, filepath.SplitList(os.Getenv("PATH"))); err == nil {
-			err = syscall.Exec(real, append([]string{"runc"}, os.Args[1:]...), os.Environ())
+		var wrapped string
+		if wrapped, err = findRunc(self, filepath.SplitList(os.Getenv("PATH"))); err == nil {
+			err = syscall.Exec(wrapped, append([]string{"runc"}, os.Args[1:]...), os.Environ())
 		}
 	}
 	fmt.Fprintln(os.Stderr, "runc wrapper:", err)

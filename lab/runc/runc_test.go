@@ -122,15 +122,15 @@ func TestPrepare(t *testing.T) {
 func TestFindRunc(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	own, plain, real := filepath.Join(dir, "own"), filepath.Join(dir, "plain"), filepath.Join(dir, "real")
-	for folder, mode := range map[string]os.FileMode{own: 0o755, plain: 0o644, real: 0o755} {
+	own, plain, wrapped := filepath.Join(dir, "own"), filepath.Join(dir, "plain"), filepath.Join(dir, "wrapped")
+	for folder, mode := range map[string]os.FileMode{own: 0o755, plain: 0o644, wrapped: 0o755} {
 		require.NoError(t, os.Mkdir(folder, 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(folder, "runc"), []byte(folder), mode))
 	}
 	self := filepath.Join(own, "runc")
-	found, err := findRunc(self, []string{filepath.Join(dir, "absent"), own, plain, real})
+	found, err := findRunc(self, []string{filepath.Join(dir, "absent"), own, plain, wrapped})
 	require.NoError(t, err)
-	require.Equal(t, filepath.Join(real, "runc"), found)
+	require.Equal(t, filepath.Join(wrapped, "runc"), found)
 	_, err = findRunc(self, []string{own, plain})
 	require.ErrorContains(t, err, "no runc found on PATH")
 }

@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,9 +86,7 @@ func remove(t *testing.T, state props) error {
 // merge returns the state of a resource that has inputs and wrote stdout.
 func merge(inputs props, stdout string) props {
 	state := props{"stdout": stdout, "stderr": ""}
-	for name, value := range inputs {
-		state[name] = value
-	}
+	maps.Copy(state, inputs)
 	return state
 }
 

@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"testing"
 
@@ -62,10 +63,7 @@ func TestDiff(t *testing.T) {
 		"environment": strs(map[string]string{"A": "a"}), "triggers": list("1"),
 	}
 	with := func(name string, value any) props {
-		inputs := props{}
-		for k, v := range old {
-			inputs[k] = v
-		}
+		inputs := maps.Clone(old)
 		if value == nil {
 			delete(inputs, name)
 		} else {

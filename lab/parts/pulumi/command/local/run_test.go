@@ -21,10 +21,10 @@ func TestLogging(t *testing.T) {
 		want    []string
 	}{
 		"default":         {nil, slices.Concat(out, err)},
-		"stdoutAndStderr": {ref(LogStdoutAndStderr), slices.Concat(out, err)},
-		"stdout":          {ref(LogStdout), out},
-		"stderr":          {ref(LogStderr), err},
-		"none":            {ref(LogNone), nil},
+		"stdoutAndStderr": {new(LogStdoutAndStderr), slices.Concat(out, err)},
+		"stdout":          {new(LogStdout), out},
+		"stderr":          {new(LogStderr), err},
+		"none":            {new(LogNone), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,5 +68,3 @@ func TestProcessGroup(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, strconv.Itoa(syscall.Getpgrp()), got.Stdout)
 }
-
-func ref[T any](value T) *T { return &value }

@@ -1,0 +1,213 @@
+package scripts
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// desk is a project folder for the scripts that make runs on a stack, with a pulumi and a k3d that only note their calls.
+type desk struct {
+	t       *testing.T
+	project string
+	bin     string
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("bash is not installed")
+	}
+	root := t.TempDir()
+	d := &desk{t: t, project: filepath.Join(root, `my "project" $(touch pwned)`), bin: filepath.Join(root, "bin")}
+	require.NoError(t, os.MkdirAll(filepath.Join(d.project, "scripts", "lib"), 0o755))
+	require.NoError(t, os.MkdirAll(d.bin, 0o755))
+	for _, script := range []string{"select-stack.sh", "recover-cluster.sh", "lib/common.sh"} {
+		text, err := os.ReadFile(script)
+		require.NoError(t, err)
+		d.write("scripts/"+script, string(text))
+	}
+	d.write("exported.json", "{}")
+	tool := `#!/bin/sh
+echo "$(basename "$0") $*" >>"$DESK/calls"
+case $1 in
+  hold) echo held; read -r line ;;
+  stack) [ "$2" != export ] || cat "$DESK/exported.json" ;;
+  cluster) exit "${K3D_CODE:-0}" ;;
+esac
+`
+	for _, name := range []string{"pulumi", "k3d"} {
+		require.NoError(t, os.WriteFile(filepath.Join(d.bin, name), []byte(tool), 0o755))
+	}
+	return d
+}
+
+func (d *desk) write(name, text string) {
+	d.t.Helper()
+	file := filepath.Join(d.project, name)
+	require.NoError(d.t, os.MkdirAll(filepath.Dir(file), 0o755))
+	require.NoError(d.t, os.WriteFile(file, []byte(text), 0o755))
+}
+
+func (d *desk) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = d.project
+	cmd.Env = append(os.Environ(), "PATH="+d.bin+":"+os.Getenv("PATH"), "DESK="+d.project, "PULUMI_BACKEND_URL=")
+	return cmd
+}
+
+// run runs a script on the stack dev, with more environment, and gives what it said and the calls of the tools.
+func (d *desk) run(script string, env ...string) (said string, calls []string) {
+	d.t.Helper()
+	cmd := d.command("bash", "scripts/"+script, "dev")
+	cmd.Env = append(cmd.Env, env...)
+	out, err := cmd.CombinedOutput()
+	require.NoError(d.t, err, string(out))
+	text, err := os.ReadFile(filepath.Join(d.project, "calls"))
+	require.NoError(d.t, err)
+	require.NoFileExists(d.t, filepath.Join(d.project, "pwned"))
+	return string(out), strings.Split(strings.TrimSpace(string(text)), "\n")
+}
+
+// lock puts a lock on the stack dev into a folder of state.
+func (d *desk) lock(folder, name, host string, pid int) {
+	d.t.Helper()
+	d.write(filepath.Join(folder, ".pulumi/locks/organization/canary/dev", name),
+		fmt.Sprintf(`{"pid":%d,"username":"me","hostname":%q,"timestamp":"2026-01-02T03:04:05Z"}`, pid, host))
+}
+
+// alive is the id of a process that is called pulumi and runs until the test is over.
+func (d *desk) alive() int {
+	d.t.Helper()
+	cmd := d.command(filepath.Join(d.bin, "pulumi"), "hold")
+	in, err := cmd.StdinPipe()
+	require.NoError(d.t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(d.t, err)
+	require.NoError(d.t, cmd.Start())
+	d.t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
+	_, err = out.Read(make([]byte, 1))
+	require.NoError(d.t, err)
+	return cmd.Process.Pid
+}
+
+// dead is the id of a process that has ended.
+func (d *desk) dead() int {
+	d.t.Helper()
+	cmd := exec.Command("true")
+	require.NoError(d.t, cmd.Run())
+	return cmd.Process.Pid
+}
+
+func TestVoidLockIsRemoved(t *testing.T) {
+	t.Parallel()
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	const own = ".canary/state"
+	for name, tc := range map[string]struct {
+		arrange func(d *desk)
+		env     []string
+		cancels bool
+	}{
+		"no lock":                {arrange: func(*desk) {}},
+		"killed":                 {func(d *desk) { d.lock(own, "a.json", host, d.dead()) }, nil, true},
+		"its id went to another": {func(d *desk) { d.lock(own, "a.json", host, os.Getpid()) }, nil, true},
+		"still at work":          {func(d *desk) { d.lock(own, "a.json", host, d.alive()) }, nil, false},
+		"on another machine":     {func(d *desk) { d.lock(own, "a.json", "other-"+host, d.dead()) }, nil, false},
+		"killed, another still at work": {func(d *desk) {
+			d.lock(own, "a.json", host, d.dead())
+			d.lock(own, "b.json", host, d.alive())
+		}, nil, false},
+		"state elsewhere": {func(d *desk) { d.lock("elsewhere", "a.json", host, d.dead()) }, []string{"elsewhere"}, true},
+		"no files":        {func(d *desk) { d.lock(own, "a.json", host, d.dead()) }, []string{"https://api.pulumi.com"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			tc.arrange(d)
+			var env []string
+			for _, backend := range tc.env {
+				if !strings.Contains(backend, "://") {
+					backend = "file://" + filepath.Join(d.project, backend)
+				}
+				env = append(env, "PULUMI_BACKEND_URL="+backend)
+			}
+			said, calls := d.run("select-stack.sh", env...)
+			require.Contains(t, calls, "pulumi stack select --create --non-interactive dev")
+			if tc.cancels {
+				require.Contains(t, calls, "pulumi cancel --yes --non-interactive --stack dev")
+				require.Contains(t, calls, "pulumi stack import --stack dev", "what was under way is forgotten")
+				require.Contains(t, said, "was killed: its lock on the stack is removed")
+			} else {
+				require.NotContains(t, strings.Join(calls, "\n"), "cancel", said)
+			}
+		})
+	}
+}
+
+func TestRecoverCluster(t *testing.T) {
+	t.Parallel()
+	const (
+		exported = `{
+    "deployment": {
+        "resources": [
+            {
+                "inputs": {
+                    "environment": {
+                        "CLUSTER_NAME": "made-once"
+                    }
+                },
+                "outputs": {"stdout": "0123456789abcdef"}
+            },
+            {
+                "inputs": {
+                    "environment": {
+                        "CLUSTER_CONFIG": "name: \"CLUSTER_ID\": \"of another\"",
+                        "CLUSTER_ID": "0123456789abcdef",
+                        "CLUSTER_NAME": "made-once",
+                        "CLUSTER_SERVER": "f00"
+                    }
+                }
+            }
+        ]
+    }
+}`
+		start   = "k3d cluster start made-once --wait --timeout 300s"
+		destroy = "pulumi destroy --yes --skip-preview --non-interactive --stack dev"
+	)
+	for name, tc := range map[string]struct {
+		exported, state string
+		env             []string
+		want            []string // calls after the first one
+		says            string
+	}{
+		"nothing made":   {exported: `{"deployment": {}}`, state: "absent", says: "has made no cluster yet"},
+		"running":        {state: "running", says: "made-once is running"},
+		"stopped":        {state: "stopped", want: []string{start}, says: "made-once is stopped: starting it"},
+		"does not start": {state: "stopped", env: []string{"K3D_CODE=1"}, want: []string{start, destroy}, says: "does not start"},
+		"gone":           {state: "absent", want: []string{destroy}, says: "made-once is gone"},
+		"half-made":      {state: "partial", want: []string{destroy}, says: "made-once lacks nodes"},
+		"name taken":     {state: "foreign", want: []string{destroy}, says: "another one has its name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			d.write("scripts/cluster-state.sh", `#!/bin/sh
+[ "$CLUSTER_NAME $CLUSTER_ID" = "made-once 0123456789abcdef" ] || exit 1
+echo `+tc.state+"\n")
+			if tc.exported == "" {
+				tc.exported = exported
+			}
+			d.write("exported.json", tc.exported)
+			said, calls := d.run("recover-cluster.sh", tc.env...)
+			require.Contains(t, said, tc.says)
+			require.Equal(t, "pulumi stack export --stack dev", calls[0])
+			require.Equal(t, append([]string{}, tc.want...), append([]string{}, calls[1:]...))
+		})
+	}
+}
