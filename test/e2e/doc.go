@@ -1,3 +1,4 @@
 // Package e2e drives the real Pulumi CLI on a real cluster with real traffic. `make e2e` runs it (build tag
-// e2e); it works in a copy of the checkout, on a cluster and a stack of its own, with names of its own.
+// e2e). It works in a copy of the checkout, with names of its own. Tests that only change settings share one stack,
+// which is brought up for the first of them; each can be run alone.
 package e2e

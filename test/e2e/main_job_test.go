@@ -3,10 +3,7 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,7 +12,6 @@ import (
 // TestMainJob is the product's promise, from nothing to nothing: up, the split at 0, 50, 100 and 0
 // again by ingress and mesh, each change one updated resource and no difference left, destroy.
 func TestMainJob(t *testing.T) {
-	removeLeftovers(t)
 	p := newProject(t)
 	t.Cleanup(func() { p.destroy(t) })
 
@@ -58,55 +54,4 @@ func (p *project) verifyNoChanges(t *testing.T) {
 	t.Helper()
 	p.pulumi(t, "preview", "--expect-no-changes", "--non-interactive")
 	p.pulumi(t, "refresh", "--yes", "--skip-preview", "--expect-no-changes", "--non-interactive")
-}
-
-func (p *project) destroy(t *testing.T) {
-	t.Helper()
-	out := p.pulumi(t, "destroy", "--yes", "--skip-preview", "--non-interactive")
-	t.Log(lastLines(out, 6))
-}
-
-// verifyNothingLeft looks for anything of the cluster in the engine, and at the user's kubeconfig.
-func (p *project) verifyNothingLeft(t *testing.T) {
-	t.Helper()
-	for _, args := range [][]string{
-		{"ps", "--all", "--format", "{{.Names}}"},
-		{"volume", "ls", "--format", "{{.Name}}"},
-		{"network", "ls", "--format", "{{.Name}}"},
-	} {
-		require.NotContains(t, run(t, p.dir, p.env, "docker", args...), p.cluster)
-	}
-	dangling := run(t, p.dir, p.env, "docker", "volume", "ls", "--quiet", "--filter", "label=k3d.cluster="+p.cluster)
-	require.Empty(t, dangling)
-	for _, kv := range p.env {
-		if file, ok := strings.CutPrefix(kv, "KUBECONFIG="); ok {
-			b, err := os.ReadFile(file)
-			require.NoError(t, err)
-			require.Equal(t, userKubeconfig, string(b), "the user's kubeconfig must not change")
-		}
-	}
-}
-
-// removeLeftovers removes clusters of earlier runs whose process is gone.
-func removeLeftovers(t *testing.T) {
-	t.Helper()
-	var clusters []struct {
-		Name string `json:"name"`
-	}
-	require.NoError(t, json.Unmarshal([]byte(run(t, ".", nil, "k3d", "cluster", "list", "--output", "json")), &clusters))
-	for _, c := range clusters {
-		pid, ours := strings.CutPrefix(c.Name, "canary-e2e-")
-		if !ours {
-			continue
-		}
-		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
-			t.Logf("removing the cluster %s of an earlier run", c.Name)
-			run(t, ".", nil, "k3d", "cluster", "delete", c.Name)
-		}
-	}
-}
-
-func lastLines(s string, n int) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

@@ -3,93 +3,120 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// project is a copy of the checkout with a stack of its own.
+// project is one stack in the run's copy of the checkout.
 type project struct {
-	dir     string
+	*checkout
 	stack   string
 	cluster string
 	port    int
-	env     []string
+	base    []byte // the stack file of a shared stack, see restoreAfter
 }
 
-// newProject copies the files of the checkout and makes the stack's configuration, not yet the stack.
-func newProject(t *testing.T) *project {
+// newProject makes a stack for a k3d cluster of its own, with more settings as words key=value. Nothing is brought up.
+func newProject(t *testing.T, settings ...string) *project {
 	t.Helper()
-	root, err := filepath.Abs("../..")
-	require.NoError(t, err)
-	p := &project{dir: t.TempDir(), stack: fmt.Sprintf("e2e-%d", os.Getpid()), port: freePort(t)}
-	p.cluster = "canary-" + p.stack
-
-	files := run(t, root, nil, "git", "ls-files", "--cached", "--others", "--exclude-standard")
-	for _, name := range strings.Fields(files) {
-		b, err := os.ReadFile(filepath.Join(root, name))
-		if os.IsNotExist(err) {
-			continue // removed in the work tree, not yet in the index
-		}
-		require.NoError(t, err)
-		to := filepath.Join(p.dir, name)
-		require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o755))
-		info, err := os.Stat(filepath.Join(root, name))
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(to, b, info.Mode()))
-	}
-	if file := os.Getenv("E2E_STACK_FILE"); file != "" {
-		b, err := os.ReadFile(filepath.Join(root, file))
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(p.dir, "Pulumi."+p.stack+".yaml"), b, 0o644))
-	}
-
-	state := filepath.Join(p.dir, "state")
-	require.NoError(t, os.MkdirAll(state, 0o755))
-	p.env = append(os.Environ(),
-		"PULUMI_BACKEND_URL=file://"+state, "PULUMI_CONFIG_PASSPHRASE=e2e", "PULUMI_SKIP_UPDATE_CHECK=true",
-		// A kubeconfig of the user's that must not change.
-		"KUBECONFIG="+p.userKubeconfig(t))
-	p.pulumi(t, "stack", "init", "--non-interactive", p.stack)
-	p.set(t, "clusterName", p.cluster)
-	p.set(t, "httpPort", fmt.Sprint(p.port))
+	port := freePort(t)
+	p := newStack(t, port, settings...)
+	p.setAll(t, append([]string{"clusterName=" + p.cluster, fmt.Sprintf("httpPort=%d", port)}, settings...)...)
 	return p
 }
 
-const userKubeconfig = "apiVersion: v1\nkind: Config\ncurrent-context: mine\n"
-
-func (p *project) userKubeconfig(t *testing.T) string {
+// newStack makes a stack with no settings but those that this machine needs.
+func newStack(t *testing.T, port int, settings ...string) *project {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "config")
-	require.NoError(t, os.WriteFile(file, []byte(userKubeconfig), 0o600))
-	return file
+	name := newNames()
+	p := &project{checkout: theOneCheckout(t), stack: name, cluster: "canary-" + name, port: port}
+	if b := stackFile(t); b != nil {
+		require.NoError(t, os.WriteFile(p.configFile(), b, 0o644))
+	}
+	run(t, p.dir, p.env, "pulumi", "stack", "init", "--non-interactive", p.stack)
+	if len(settings) > 0 {
+		p.setAll(t, settings...)
+	}
+	return p
 }
+
+func (p *project) configFile() string { return filepath.Join(p.dir, "Pulumi."+p.stack+".yaml") }
 
 func (p *project) set(t *testing.T, key, value string) {
 	t.Helper()
-	p.pulumi(t, "config", "set", key, value)
+	p.setAll(t, key+"="+value)
 }
 
+// setAll sets settings, as words key=value.
+func (p *project) setAll(t *testing.T, settings ...string) {
+	t.Helper()
+	args := []string{"config", "set-all"}
+	for _, setting := range settings {
+		args = append(args, "--plaintext", setting)
+	}
+	p.pulumi(t, args...)
+}
+
+// up brings the stack up and returns what is printed.
 func (p *project) up(t *testing.T) string {
 	t.Helper()
-	return p.pulumi(t, "up", "--yes", "--skip-preview", "--non-interactive")
+	start := time.Now()
+	out := p.pulumi(t, upArgs...)
+	t.Logf("%s: up took %.1f s", p.stack, time.Since(start).Seconds())
+	return out
+}
+
+var (
+	upArgs      = []string{"up", "--yes", "--skip-preview", "--non-interactive"}
+	destroyArgs = []string{"destroy", "--yes", "--skip-preview", "--non-interactive"}
+)
+
+func (p *project) destroy(t *testing.T) {
+	t.Helper()
+	out := p.pulumi(t, destroyArgs...)
+	t.Log(lastLines(out, 6))
 }
 
 // pulumi runs the CLI on the stack and returns what it prints.
 func (p *project) pulumi(t *testing.T, args ...string) string {
 	t.Helper()
-	if args[0] != "stack" || args[1] != "init" {
-		args = append(args, "--stack", p.stack)
+	return run(t, p.dir, p.env, "pulumi", append(args, "--stack", p.stack)...)
+}
+
+// outcome is what a command came to.
+type outcome struct {
+	code int
+	took time.Duration
+	all  string // what it printed, stdout before stderr
+}
+
+// attempt runs the CLI on the stack, whatever comes of it.
+func (p *project) attempt(t *testing.T, args ...string) outcome {
+	t.Helper()
+	return p.attemptCommand(t, "pulumi", append(args, "--stack", p.stack)...)
+}
+
+func (p *project) attemptCommand(t *testing.T, name string, args ...string) outcome {
+	t.Helper()
+	start := time.Now()
+	out, stderr, err := try(p.dir, p.env, name, args...)
+	o := outcome{took: time.Since(start), all: out + stderr}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		o.code = exit.ExitCode()
+	} else {
+		require.NoError(t, err)
 	}
-	return run(t, p.dir, p.env, "pulumi", args...)
+	return o
 }
 
 // changes tells how many resources the last update touched, by kind of change.
@@ -110,6 +137,14 @@ func (p *project) output(t *testing.T, name string) string {
 	return strings.TrimSpace(p.pulumi(t, "stack", "output", name, "--show-secrets", "--json"))
 }
 
+// kubeconfig is the stack's output.
+func (p *project) kubeconfig(t *testing.T) string {
+	t.Helper()
+	var text string
+	require.NoError(t, json.Unmarshal([]byte(p.output(t, "kubeconfig")), &text))
+	return text
+}
+
 // requests is what `canary requests --output json` reports.
 type requests struct {
 	Counts   map[string]int `json:"counts"`
@@ -125,29 +160,4 @@ func (p *project) requests(t *testing.T, from string) requests {
 	require.NoError(t, json.Unmarshal([]byte(out), &r))
 	t.Logf("%s: %s", from, strings.Join(strings.Fields(out), " "))
 	return r
-}
-
-// run runs a command and returns its standard output; when it fails, so does the test, with all that it printed.
-func run(t *testing.T, dir string, env []string, name string, args ...string) string {
-	t.Helper()
-	out, stderr, err := try(dir, env, name, args...)
-	require.NoErrorf(t, err, "%s %s\n%s\n%s", name, strings.Join(args, " "), out, stderr)
-	return out
-}
-
-func try(dir string, env []string, name string, args ...string) (stdout, stderr string, err error) {
-	cmd := exec.Command(name, args...)
-	cmd.Dir, cmd.Env = dir, env
-	var o, e bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &o, &e
-	err = cmd.Run()
-	return o.String(), e.String(), err
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

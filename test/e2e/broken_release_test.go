@@ -1,0 +1,123 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"canary/internal/kube"
+)
+
+// TestBrokenRelease releases canaries that cannot become ready, together with a weight that they must not get: up fails
+// with the pod's own reason, the split is not written, and traffic goes on as before.
+func TestBrokenRelease(t *testing.T) {
+	p := shared(t)
+	a := p.example(t)
+	for _, broken := range []struct {
+		name     string
+		settings []string
+		arrange  func(*testing.T, *kube.Client, app)
+		says     string // of one line, after "subset canary: 0 of 1 pods ready: "
+		within   time.Duration
+	}{{
+		name:     "missing image",
+		settings: []string{"canaryImage=docker.io/library/there-is-no-such-image:1.0.0"},
+		says:     `pod \S+: container app: (ErrImagePull|ImagePullBackOff): .*there-is-no-such-image.*; check the image's name and tag`,
+		within:   90 * time.Second,
+	}, {
+		name:     "crash",
+		settings: []string{"canaryImage=" + imageCrash},
+		says: `pod \S+: container app: CrashLoopBackOff: exited with code 1, restarted (once|\d+ times); ` +
+			`last log line: "testserver: listen tcp: address nowhere: missing port in address"; see .kubectl logs`,
+		within: 90 * time.Second,
+	}, {
+		name:     "bad probe",
+		settings: []string{"canaryImage=" + imageDeaf},
+		says:     `pod \S+: container app: Unhealthy: Readiness probe failed: .*; check .containerPort. and .readinessPath.`,
+		within:   2 * time.Minute,
+	}, {
+		// No setting asks a pod for more than a node has: the cluster is made full instead.
+		name:     "unschedulable",
+		settings: []string{"canaryImage=" + imageNext},
+		arrange:  func(t *testing.T, c *kube.Client, _ app) { closeNodes(t, c) },
+		says:     `pod \S+: Unschedulable: 0/2 nodes are available: .*; no node can take the pod: free or add capacity, or ask for less`,
+		within:   90 * time.Second,
+	}, {
+		// No setting bounds a pod's memory either: the namespace does, as on many clusters.
+		name:     "no memory",
+		settings: []string{"canaryImage=" + imageHungry},
+		arrange:  limitMemory,
+		says:     `pod \S+: container app: OOMKilled: .*; the container needs more memory than its limit or its node allows`,
+		within:   2 * time.Minute,
+	}} {
+		t.Run(broken.name, func(t *testing.T) {
+			p.restoreAfter(t)
+			version := splitVersion(t, a.client, a.namespace, a.name)
+			if broken.arrange != nil {
+				broken.arrange(t, a.client, a)
+			}
+			p.setAll(t, append(broken.settings, "canaryWeight=50")...)
+			result := p.attempt(t, upArgs...)
+
+			require.NotZero(t, result.code, result.all)
+			message := lineWith(result.all, "subset canary:")
+			t.Logf("exit code %d after %.1f s: %s", result.code, result.took.Seconds(), message)
+			require.Regexp(t, `the split stays 100/0: subset canary: 0 of 1 pods ready: `+broken.says, message)
+			require.Less(t, result.took, broken.within)
+			require.Equal(t, version, splitVersion(t, a.client, a.namespace, a.name), "the split was written")
+			a.requireIngress(t, 0)
+		})
+	}
+	a.requireSplit(t, 0)
+}
+
+// lineWith is the last line that has a text in it: the diagnostics come after the progress.
+func lineWith(output, text string) string {
+	lines := strings.Split(output, "\n")
+	for i := len(lines) - 1; i >= 0; i-- {
+		if strings.Contains(lines[i], text) {
+			return strings.TrimSpace(lines[i])
+		}
+	}
+	return fmt.Sprintf("no line with %q in:\n%s", text, output)
+}
+
+// closeNodes keeps new pods off every node until the test is over.
+func closeNodes(t *testing.T, c *kube.Client) {
+	t.Helper()
+	list, err := objects(c, nodes, "").List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	for _, node := range list.Items {
+		set := func(ctx context.Context, closed string) error {
+			patch := []byte(`{"spec":{"unschedulable":` + closed + `}}`)
+			_, err := objects(c, nodes, "").Patch(ctx, node.GetName(), types.MergePatchType, patch, metav1.PatchOptions{})
+			return err
+		}
+		t.Cleanup(func() { require.NoError(t, set(context.Background(), "null")) })
+		require.NoError(t, set(t.Context(), "true"))
+	}
+}
+
+// limitMemory gives containers without a limit of their own one of 64 MiB until the test is over.
+func limitMemory(t *testing.T, c *kube.Client, a app) {
+	t.Helper()
+	const name = "e2e-memory"
+	limits := objects(c, limitRanges, a.namespace)
+	t.Cleanup(func() { require.NoError(t, limits.Delete(context.Background(), name, metav1.DeleteOptions{})) })
+	_, err := limits.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "LimitRange", "metadata": map[string]any{"name": name},
+		"spec": map[string]any{"limits": []any{map[string]any{
+			"type": "Container", "default": map[string]any{"memory": "64Mi"}, "defaultRequest": map[string]any{"memory": "32Mi"},
+		}}},
+	}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+}

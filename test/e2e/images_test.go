@@ -1,0 +1,145 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The images of the tests, which only this machine's Docker has. Each is one static program.
+var (
+	imageGood     = testImage("testserver:good")  // serves on port 9000, ready at /ready
+	imageNext     = testImage("testserver:next")  // serves where the example app does
+	imageCrash    = testImage("testserver:crash") // ends before it listens
+	imageDeaf     = testImage("testserver:deaf")  // serves on a port that nobody asks for
+	imageHungry   = testImage("hungry:latest")
+	imageRegistry = testImage("testregistry:latest")
+)
+
+const registryPort = 5000
+
+// imageByDigest is the test server as the registry serves it.
+var imageByDigest string
+
+func testImage(name string) string { return fmt.Sprintf("canary-e2e-%d/%s", os.Getpid(), name) }
+
+// buildImages builds all of them and gives their tags.
+func buildImages(t *testing.T) []string {
+	t.Helper()
+	server := buildProgram(t, "testserver")
+	importImage(t, imageGood, archive(t, server), "/testserver", "-listen", ":9000")
+	importImage(t, imageNext, archive(t, server), "/testserver", "-listen", ":8080")
+	importImage(t, imageCrash, archive(t, server), "/testserver", "-listen", "nowhere")
+	importImage(t, imageDeaf, archive(t, server), "/testserver", "-listen", ":9999")
+	importImage(t, imageHungry, archive(t, buildProgram(t, "hungry")), "/hungry")
+	image := pullable(t)
+	imageByDigest = image.reference
+	registry := archive(t, append(buildProgram(t, "testregistry"), image.files...))
+	importImage(t, imageRegistry, registry, "/testregistry", "-listen", fmt.Sprintf("127.0.0.1:%d", registryPort))
+	return []string{imageGood, imageNext, imageCrash, imageDeaf, imageHungry, imageRegistry}
+}
+
+type file struct {
+	name    string
+	mode    int64
+	content []byte
+}
+
+// buildProgram builds a program beside the tests as a file at the root of an image.
+func buildProgram(t *testing.T, name string) []file {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), name)
+	env := append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
+	run(t, ".", env, "go", "build", "-ldflags=-s -w", "-o", out, "./"+name)
+	b, err := os.ReadFile(out)
+	require.NoError(t, err)
+	return []file{{name: name, mode: 0o755, content: b}}
+}
+
+// archive is the files as a tar stream, the same for the same files.
+func archive(t *testing.T, files []file) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, f := range files {
+		require.NoError(t, w.WriteHeader(&tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.content)), Format: tar.FormatUSTAR}))
+		_, err := w.Write(f.content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return b.Bytes()
+}
+
+// importImage makes an image of this machine's Docker out of a file system; it is removed when the run ends.
+func importImage(t *testing.T, tag string, fileSystem []byte, command ...string) {
+	t.Helper()
+	entrypoint, err := json.Marshal(command)
+	require.NoError(t, err)
+	cmd := exec.Command("docker", "import", "--change", "ENTRYPOINT "+string(entrypoint), "--change", "EXPOSE 9000", "-", tag)
+	cmd.Stdin = bytes.NewReader(fileSystem)
+	out, err := cmd.CombinedOutput()
+	require.NoErrorf(t, err, "docker import %s: %s", tag, out)
+	leaveBehind(func() error {
+		if out, err := exec.Command("docker", "image", "rm", "--force", tag).CombinedOutput(); err != nil {
+			return fmt.Errorf("remove the image %s: %w: %s", tag, err, out)
+		}
+		return nil
+	})
+}
+
+// pulled is an image that the registry serves.
+type pulled struct {
+	reference string // by digest
+	files     []file // for the registry's folder
+}
+
+// pullable is the test server as an OCI image with a digest, which docker import does not give.
+func pullable(t *testing.T) pulled {
+	t.Helper()
+	var p pulled
+	add := func(content []byte) (digest string) {
+		hex := fmt.Sprintf("%x", sha256.Sum256(content))
+		p.files = append(p.files, file{name: "registry/sha256-" + hex, mode: 0o644, content: content})
+		return "sha256:" + hex
+	}
+	document := func(v any) []byte {
+		b, err := json.Marshal(v)
+		require.NoError(t, err)
+		return b
+	}
+	layer := archive(t, buildProgram(t, "testserver"))
+	layerDigest := add(layer)
+	config := document(map[string]any{
+		"architecture": runtime.GOARCH, "os": "linux",
+		"config": map[string]any{"Entrypoint": []string{"/testserver", "-listen", ":9000"}},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{layerDigest}},
+	})
+	const media = "application/vnd.oci.image."
+	descriptor := func(kind, digest string, content []byte) map[string]any {
+		return map[string]any{"mediaType": media + kind, "digest": digest, "size": len(content)}
+	}
+	manifest := document(map[string]any{
+		"schemaVersion": 2, "mediaType": media + "manifest.v1+json",
+		"config": descriptor("config.v1+json", add(config), config),
+		"layers": []any{descriptor("layer.v1.tar", layerDigest, layer)},
+	})
+	p.reference = fmt.Sprintf("localhost:%d/testserver@%s", registryPort, add(manifest))
+	return p
+}
+
+func digestOf(reference string) string {
+	_, digest, _ := strings.Cut(reference, "@")
+	return digest
+}

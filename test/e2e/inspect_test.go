@@ -1,0 +1,132 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"canary/internal/kube"
+)
+
+var (
+	virtualServices  = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "virtualservices"}
+	gateways         = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "gateways"}
+	destinationRules = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "destinationrules"}
+	services         = corev1.SchemeGroupVersion.WithResource("services")
+	namespaces       = corev1.SchemeGroupVersion.WithResource("namespaces")
+	configMaps       = corev1.SchemeGroupVersion.WithResource("configmaps")
+	podResource      = corev1.SchemeGroupVersion.WithResource("pods")
+	nodes            = corev1.SchemeGroupVersion.WithResource("nodes")
+	limitRanges      = corev1.SchemeGroupVersion.WithResource("limitranges")
+)
+
+// client is a client of the stack's cluster.
+func (p *project) client(t *testing.T) *kube.Client {
+	t.Helper()
+	c, err := kube.New([]byte(p.kubeconfig(t)), "")
+	require.NoError(t, err)
+	return c
+}
+
+// objects is a kind in a namespace; "" is none.
+func objects(c *kube.Client, kind schema.GroupVersionResource, namespace string) dynamic.ResourceInterface {
+	if namespace == "" {
+		return c.Dynamic().Resource(kind)
+	}
+	return c.Dynamic().Resource(kind).Namespace(namespace)
+}
+
+// splitVersion is the resourceVersion of the object that holds the split.
+func splitVersion(t *testing.T, c *kube.Client, namespace, name string) string {
+	t.Helper()
+	object, err := objects(c, virtualServices, namespace).Get(t.Context(), name, metav1.GetOptions{})
+	require.NoError(t, err)
+	return object.GetResourceVersion()
+}
+
+// versions says of each object of an app and of its namespace which version it is. What the cluster itself writes into
+// the status of Deployments and pods does not count, but a pod that is another one or was restarted does.
+func versions(t *testing.T, c *kube.Client, namespace string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, kind := range []schema.GroupVersionResource{virtualServices, gateways, destinationRules, services, configMaps} {
+		list, err := objects(c, kind, namespace).List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		for _, o := range list.Items {
+			if o.GetAnnotations()["control-plane.alpha.kubernetes.io/leader"] == "" { // a lease, which is renewed all the time
+				found[kind.Resource+"/"+o.GetName()] = o.GetResourceVersion()
+			}
+		}
+	}
+	own, err := objects(c, namespaces, "").Get(t.Context(), namespace, metav1.GetOptions{})
+	require.NoError(t, err)
+	found["namespace"] = own.GetResourceVersion()
+	deployments, err := c.Deployments(t.Context(), namespace, "")
+	require.NoError(t, err)
+	for _, d := range deployments {
+		found["deployments/"+d.Name] = fmt.Sprintf("%s generation %d", d.UID, d.Generation)
+	}
+	pods, err := c.Pods(t.Context(), namespace, "")
+	require.NoError(t, err)
+	for _, pod := range pods {
+		restarts := 0
+		for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+			restarts += int(s.RestartCount)
+		}
+		found["pods/"+pod.Name] = fmt.Sprintf("%s restarts %d", pod.UID, restarts)
+	}
+	return found
+}
+
+// podsOf lists the pods of a subset that are not ending.
+func podsOf(t *testing.T, c *kube.Client, namespace, name, subset string) []corev1.Pod {
+	t.Helper()
+	pods, err := c.Pods(t.Context(), namespace, "app.kubernetes.io/name="+name+",app.kubernetes.io/subset="+subset)
+	require.NoError(t, err)
+	return slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil })
+}
+
+func names(pods []corev1.Pod) []string {
+	var names []string
+	for _, pod := range pods {
+		names = append(names, pod.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func ready(pods []corev1.Pod) []corev1.Pod {
+	return slices.DeleteFunc(slices.Clone(pods), func(pod corev1.Pod) bool {
+		return !slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+		})
+	})
+}
+
+// eventually waits for a condition, which says what is missing as an error.
+func eventually(t *testing.T, limit time.Duration, condition func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	for {
+		err := condition(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("still after %v: %v", limit, err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}

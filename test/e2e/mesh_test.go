@@ -1,0 +1,265 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"canary/internal/dataplane"
+	"canary/internal/traffic"
+)
+
+var peerAuthentications = schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: "peerauthentications"}
+
+// TestPlainTextIsRefused asks a pod of the app from outside the mesh, in plain text: the API server connects to the pod's
+// address from its node. Without the policy the same request is answered, so it is the policy that refuses it.
+func TestPlainTextIsRefused(t *testing.T) {
+	p := shared(t)
+	a := p.example(t)
+	server := p.apiServer(t)
+	pods := ready(podsOf(t, a.client, a.namespace, a.name, "stable"))
+	require.Len(t, pods, 1)
+	require.True(t, probedBySidecar(&pods[0]), "the kubelet would be refused as well")
+
+	refused := func(ctx context.Context) error {
+		status, body, err := server.get(ctx, &pods[0])
+		if err == nil && status != http.StatusOK && !strings.Contains(body, `"subset"`) {
+			t.Logf("plain text from outside the mesh: %d %s", status, strings.TrimSpace(body))
+			return nil
+		}
+		return fmt.Errorf("answered %d %q, %v", status, body, err)
+	}
+	require.NoError(t, refused(t.Context()))
+	a.requireSplit(t, 0)
+
+	policies := objects(a.client, peerAuthentications, a.namespace)
+	require.NoError(t, policies.Delete(t.Context(), "default", metav1.DeleteOptions{}))
+	restored := false
+	restore := func() {
+		if !restored {
+			restored = true
+			p.pulumi(t, append(upArgs, "--refresh")...)
+		}
+	}
+	t.Cleanup(restore)
+	eventually(t, time.Minute, func(ctx context.Context) error {
+		status, body, err := server.get(ctx, &pods[0])
+		if err == nil && status == http.StatusOK && strings.Contains(body, `"subset":"stable"`) {
+			t.Logf("without the policy: %d %s", status, strings.TrimSpace(body))
+			return nil
+		}
+		return fmt.Errorf("answered %d %q, %v", status, body, err)
+	})
+
+	restore()
+	eventually(t, time.Minute, refused)
+	a.requireSplit(t, 0)
+}
+
+// probedBySidecar reports whether the kubelet's probe goes to the sidecar, which needs no certificate for it.
+func probedBySidecar(pod *corev1.Pod) bool {
+	for _, container := range pod.Spec.Containers {
+		if container.Name == "app" && container.ReadinessProbe != nil && container.ReadinessProbe.HTTPGet != nil {
+			return container.ReadinessProbe.HTTPGet.Path == "/app-health/app/readyz"
+		}
+	}
+	return false
+}
+
+// apiServer sends requests to pods as the API server's proxy does: with its credentials, from its node.
+type apiServer struct {
+	host string
+	http *http.Client
+}
+
+func (p *project) apiServer(t *testing.T) apiServer {
+	t.Helper()
+	config, err := clientcmd.RESTConfigFromKubeConfig([]byte(p.kubeconfig(t)))
+	require.NoError(t, err)
+	client, err := rest.HTTPClientFor(config)
+	require.NoError(t, err)
+	return apiServer{host: config.Host, http: client}
+}
+
+func (s apiServer) get(ctx context.Context, pod *corev1.Pod) (status int, body string, err error) {
+	address := fmt.Sprintf("%s/api/v1/namespaces/%s/pods/%s:8080/proxy/", s.host, pod.Namespace, pod.Name)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b), err
+}
+
+// TestProxiesHoldSubsets reads what Envoy itself says of its clusters, which the first update waits for.
+func TestProxiesHoldSubsets(t *testing.T) {
+	p := shared(t)
+	app := dataplane.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}
+	start := time.Now()
+	require.NoError(t, dataplane.WaitClusters(t.Context(), p.client(t), app, 10*time.Second, func(line string) { t.Log(line) }))
+	t.Logf("every proxy holds both subsets, read in %v", time.Since(start))
+
+	app.Name = "no-such-app"
+	err := dataplane.WaitClusters(t.Context(), p.client(t), app, time.Second, nil)
+	require.ErrorAs(t, err, new(*dataplane.ClusterLagError))
+	t.Log(err)
+}
+
+// TestTwoSteps changes the pods of the canary in the update that takes weight from it: refused, and nothing is touched;
+// in two steps it works.
+func TestTwoSteps(t *testing.T) {
+	p := shared(t)
+	p.restoreAfter(t)
+	a := p.example(t)
+	p.set(t, "canaryWeight", "50")
+	p.up(t)
+	before := versions(t, a.client, a.namespace)
+
+	p.setAll(t, "canaryWeight=10", "canaryReplicas=2", "canaryImage="+imageNext)
+	preview := p.attempt(t, "preview", "--non-interactive")
+	require.Zero(t, preview.code, "the cluster is not looked at in a preview\n%s", preview.all)
+	refused := p.attempt(t, upArgs...)
+	require.NotZero(t, refused.code)
+	t.Logf("after %.1f s:\n%s", refused.took.Seconds(), refused.all)
+	require.Contains(t, refused.all, "this update would change the pods of subset canary and take weight from it, while it serves requests")
+	require.Contains(t, refused.all, "split in force: stable 50 / canary 50")
+	require.Contains(t, refused.all, "wanted split:   stable 90 / canary 10")
+	require.Contains(t, refused.all, `=> "`+imageNext+`"`)
+	require.Equal(t, before, versions(t, a.client, a.namespace))
+	a.requireIngress(t, 50)
+
+	// As the message says: first the weight (more pods are no change of them), then the pods.
+	p.pulumi(t, "config", "rm", "canaryImage")
+	p.up(t)
+	a.requireIngress(t, 10)
+	p.set(t, "canaryImage", imageNext)
+	p.up(t)
+	a.requireIngress(t, 10)
+	canary := ready(podsOf(t, a.client, a.namespace, a.name, "canary"))
+	require.Len(t, canary, 2)
+	require.Equal(t, imageNext, canary[0].Spec.Containers[0].Image)
+}
+
+// TestSwitchOff takes the weight and the pods from the canary in one update: the pods go last.
+func TestSwitchOff(t *testing.T) {
+	p := shared(t)
+	p.restoreAfter(t)
+	a := p.example(t)
+	p.set(t, "canaryWeight", "50")
+	p.up(t)
+	a.requireSplit(t, 50)
+
+	load := a.startSteadyRequests(t)
+	p.setAll(t, "canaryWeight=0", "canaryReplicas=0")
+	p.up(t)
+	require.Empty(t, ready(podsOf(t, a.client, a.namespace, a.name, "canary")))
+	load.requireNoneFailed(t)
+	a.requireSplit(t, 0)
+
+	p.setAll(t, "canaryWeight=50", "canaryReplicas=1")
+	p.up(t)
+	a.requireSplit(t, 50)
+}
+
+// TestForeignIstio brings a stack up that wants to install Istio where the shared one did: refused, and nothing is
+// touched. With the Istio that is there it works, once it knows the gateway.
+func TestForeignIstio(t *testing.T) {
+	p := shared(t)
+	c := p.client(t)
+	guest := p.guest(t, "tenant")
+	guest.setSecret(t, "kubeconfig", p.kubeconfig(t))
+	istio := func() map[string]string {
+		found := versions(t, c, "istio-system")
+		// istiod renews its leases, which are ConfigMaps, all the time.
+		maps.DeleteFunc(found, func(name, _ string) bool { return strings.HasPrefix(name, "configmaps/istio-") })
+		return found
+	}
+	before := istio()
+	refuse := func(want string) {
+		t.Helper()
+		refused := guest.attempt(t, upArgs...)
+		require.NotZero(t, refused.code)
+		t.Logf("after %.1f s:\n%s", refused.took.Seconds(), refused.all)
+		require.Contains(t, refused.all, want)
+		require.Equal(t, before, istio())
+		_, err := objects(c, namespaces, "").Get(t.Context(), "tenant", metav1.GetOptions{})
+		require.True(t, apierrors.IsNotFound(err), "%v", err)
+	}
+
+	guest.set(t, "istioInstall", "true")
+	refuse("this cluster has an Istio already (istiod is Deployment istio-system/istiod)")
+	guest.setAll(t, "istioInstall=false", "istioGateway=ingress")
+	refuse("no running pod has the label istio=ingress")
+
+	guest.pulumi(t, "config", "rm", "istioGateway")
+	guest.up(t)
+	require.Equal(t, `"http://tenant.tenant.localhost"`, guest.output(t, "url"))
+	for _, from := range []string{"ingress", "mesh"} {
+		require.Equal(t, 1000, guest.requests(t, from).Counts["stable"])
+	}
+	guest.verifyNoChanges(t)
+
+	// What leads traffic goes before what it leads to.
+	log := guest.pulumi(t, destroyArgs...)
+	requireOrder(t, log, "VirtualService app deleted", "DestinationRule app deleting")
+	requireOrder(t, log, "DestinationRule app deleted", ":Service app deleting")
+	requireOrder(t, log, "DestinationRule app deleted", "Deployment app-stable deleting")
+	requireOrder(t, log, "Deployment app-canary deleted", "PeerAuthentication app deleting")
+}
+
+func requireOrder(t *testing.T, log, first, second string) {
+	t.Helper()
+	i, j := strings.Index(log, first), strings.Index(log, second)
+	require.GreaterOrEqual(t, i, 0, "no %q in\n%s", first, log)
+	require.Greater(t, j, i, "%q does not come after %q in\n%s", second, first, log)
+}
+
+// steadyRequests are ingress requests that go on until they are stopped.
+type steadyRequests struct {
+	tally *traffic.Tally
+	stop  context.CancelFunc
+	ended chan error
+}
+
+func (a app) startSteadyRequests(t *testing.T) steadyRequests {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	s := steadyRequests{tally: new(traffic.Tally), stop: stop, ended: make(chan error, 1)}
+	go func() {
+		s.ended <- traffic.Run(ctx, traffic.Options{
+			URL: fmt.Sprintf("http://127.0.0.1:%d/", a.port), Host: a.host,
+			Count: 1_000_000, Rate: 50, OnResult: s.tally.Add,
+		})
+	}()
+	t.Cleanup(stop)
+	return s
+}
+
+func (s steadyRequests) requireNoneFailed(t *testing.T) {
+	t.Helper()
+	s.stop()
+	require.ErrorIs(t, <-s.ended, traffic.ErrInterrupted)
+	t.Logf("%d requests meanwhile, %d failed", s.tally.Requests(), s.tally.Failed())
+	require.Positive(t, s.tally.Requests())
+	require.Zero(t, s.tally.Failed(), "%v", s.tally.Failures())
+}
