@@ -3,6 +3,7 @@ package scripts
 import (
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"testing"
 	"time"
@@ -10,9 +11,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A signal that is ignored when a shell starts (HUP under nohup, INT in the background) can never be trapped in it. One
+// that this process handles is given back to the programs that it starts.
+var handled = handleIgnored(syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
+
+func handleIgnored(signals ...os.Signal) chan os.Signal {
+	c := make(chan os.Signal, len(signals))
+	for _, s := range signals {
+		if signal.Ignored(s) {
+			signal.Notify(c, s)
+		}
+	}
+	return c
+}
+
 // hangingCreate starts a create whose k3d hangs after two nodes, and waits until it does.
 func hangingCreate(t *testing.T, m *machine, prepare func(*exec.Cmd)) (*exec.Cmd, func() result) {
 	t.Helper()
+	require.NotNil(t, handled)
 	m.with("FAKE_CREATE=hang", "FAKE_NODES=2")
 	cmd, finish := m.command("cluster-create.sh")
 	if prepare != nil {
