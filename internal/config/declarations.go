@@ -107,8 +107,8 @@ var declarations = []declaration{{
 	example: "staging",
 }, {
 	Key: Key{"importImages", "",
-		"Images of this machine's Docker to load into the k3d cluster, by tag or digest, separated by commas or spaces; empty means none."},
-	rule:    rule{"image references with a tag or a digest, separated by commas or spaces, only with clusterProvider k3d", setImportImages},
+		"Images of this machine's Docker to load into the k3d cluster, by tag, separated by commas or spaces; empty means none."},
+	rule:    rule{"image references with a tag and no digest, separated by commas or spaces, only with clusterProvider k3d", setImportImages},
 	example: "app:1.0.0,app:1.1.0",
 }, {
 	Key: Key{"istioInstall", "true",

@@ -120,7 +120,7 @@ func TestParseHidesSecrets(t *testing.T) {
 	_, err := parse(map[string]string{"importImages": "hunter2:1,Hunter2", "name": "kube-hunter2"}, func(string) bool { return true })
 	require.EqualError(t, err, `2 problems in the stack's configuration:
   namespace: found nothing, which means name's a value that is not shown; allowed: a DNS label (a-z, 0-9 and -) of at most 63 characters, not default, istio-system or kube-*; for example: pulumi config set namespace app-example
-  importImages: found a value that is not shown; allowed: image references with a tag or a digest, separated by commas or spaces, only with clusterProvider k3d; for example: pulumi config set importImages app:1.0.0,app:1.1.0`)
+  importImages: found a value that is not shown; allowed: image references with a tag and no digest, separated by commas or spaces, only with clusterProvider k3d; for example: pulumi config set importImages app:1.0.0,app:1.1.0`)
 }
 
 func TestParseShortensLongValues(t *testing.T) {

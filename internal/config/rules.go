@@ -105,7 +105,8 @@ func setImportImages(c *Config, value string) error {
 	images := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 	var bad []string
 	for _, image := range images {
-		if !isPinnedReference(image) {
+		// k3d finds an image by its tag only.
+		if !isPinnedReference(image) || strings.Contains(image, "@") {
 			bad = append(bad, quote(image))
 		}
 	}

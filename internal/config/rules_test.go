@@ -190,10 +190,13 @@ func TestRulesInFull(t *testing.T) {
 		`context: found "staging" with clusterProvider "k3d"; allowed: the name of a context, only with clusterProvider existing; run: pulumi config rm context`,
 	}, {
 		"import with existing", map[string]string{"clusterProvider": "existing", "kubeconfig": "k", "importImages": "a:1"},
-		`importImages: found "a:1" with clusterProvider "existing"; allowed: image references with a tag or a digest, separated by commas or spaces, only with clusterProvider k3d; run: pulumi config rm importImages`,
+		`importImages: found "a:1" with clusterProvider "existing"; allowed: image references with a tag and no digest, separated by commas or spaces, only with clusterProvider k3d; run: pulumi config rm importImages`,
 	}, {
 		"import of no reference", map[string]string{"importImages": "a:1 b, C:1"},
-		`importImages: found "a:1 b, C:1", of which "b", "C:1" cannot be used; allowed: image references with a tag or a digest, separated by commas or spaces, only with clusterProvider k3d; for example: pulumi config set importImages app:1.0.0,app:1.1.0`,
+		`importImages: found "a:1 b, C:1", of which "b", "C:1" cannot be used; allowed: image references with a tag and no digest, separated by commas or spaces, only with clusterProvider k3d; for example: pulumi config set importImages app:1.0.0,app:1.1.0`,
+	}, {
+		"import by digest", map[string]string{"importImages": "a:1@sha256:" + strings.Repeat("0", 64)},
+		`importImages: found "a:1@sha256:` + strings.Repeat("0", 64) + `", of which "a:1@sha256:` + strings.Repeat("0", 64) + `" cannot be used; allowed: image references with a tag and no digest, separated by commas or spaces, only with clusterProvider k3d; for example: pulumi config set importImages app:1.0.0,app:1.1.0`,
 	}, {
 		"no Istio with k3d", map[string]string{"istioInstall": "false"},
 		`istioInstall: found "false" with clusterProvider "k3d"; allowed: true or false, and false only with clusterProvider existing; for example: pulumi config set istioInstall true`,
