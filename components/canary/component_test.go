@@ -127,7 +127,8 @@ func TestNothingIsReadInPreview(t *testing.T) {
 
 func TestUpdateOrder(t *testing.T) {
 	t.Parallel()
-	app := &orderedLive{fakeLive: fakeLive{inForce: dataplane.Split{Stable: 100}}}
+	before := &dataplane.Before{}
+	app := &orderedLive{fakeLive: fakeLive{inForce: dataplane.Split{Stable: 100}, lookAs: before}}
 	connect := func(kubeconfig, contextName string, got dataplane.App) (live, error) {
 		require.Equal(t, "a kubeconfig", kubeconfig)
 		require.Equal(t, "a context", contextName)
@@ -150,6 +151,7 @@ func TestUpdateOrder(t *testing.T) {
 		"converge 50/50 within 1m0s",
 		"ready map[canary:1 stable:1]",
 	}, calls[2:])
+	require.Same(t, before, app.convergedWith, "converge knows what was there before the write")
 }
 
 // A canary without pods is switched off when no proxy sends it requests any more.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"canary/internal/config"
@@ -21,6 +22,8 @@ type rollout struct {
 	timeout time.Duration
 	// gateway is the value of the label istio of the ingress gateway's pods.
 	gateway string
+	// before is what istiod knew right before the write; empty when there is none.
+	before *atomic.Pointer[dataplane.Before]
 }
 
 func newRollout(c *config.Config) rollout {
@@ -30,12 +33,13 @@ func newRollout(c *config.Config) rollout {
 		pods:    map[string]int{stableSubset: c.StableReplicas, canarySubset: c.CanaryReplicas},
 		timeout: c.ConvergeTimeout,
 		gateway: c.Istio.Gateway,
+		before:  &atomic.Pointer[dataplane.Before]{},
 	}
 }
 
 // converge waits until every proxy serves the split, and says so.
 func (r rollout) converge(ctx context.Context, app live, say voice) error {
-	converged, err := app.converge(ctx, r.split, r.timeout, say.progress)
+	converged, err := app.converge(ctx, r.before.Load(), r.split, r.timeout, say.progress)
 	if lag := new(dataplane.LagError); errors.As(err, &lag) && lag.NoGateway {
 		return fmt.Errorf("%w\nthe Gateway selects pods with the label istio=%s", err, r.gateway)
 	}

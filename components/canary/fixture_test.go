@@ -105,6 +105,9 @@ type fakeLive struct {
 	convergeErr error
 	warmErr     error
 	gatewayErr  error
+	lookAs      *dataplane.Before
+
+	convergedWith *dataplane.Before
 
 	mu    sync.Mutex
 	calls []string
@@ -142,9 +145,12 @@ func (f *fakeLive) gateway(_ context.Context, label string) error {
 	return f.gatewayErr
 }
 
-func (f *fakeLive) converge(_ context.Context, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error) {
+func (f *fakeLive) look(context.Context) *dataplane.Before { return f.lookAs }
+
+func (f *fakeLive) converge(_ context.Context, before *dataplane.Before, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error) {
 	f.note("converge %s within %v", split.Short(), timeout)
 	report("waiting")
+	f.convergedWith = before
 	return f.convergeAs, f.convergeErr
 }
 

@@ -106,7 +106,13 @@ func (b builder) guarded() (pulumi.ResourceOption, error) {
 	// it is written.
 	say := b.voice(b.component)
 	return b.hooks.BeforeWrite(b.name+": guard", func() error {
-		return b.inHook(func(ctx context.Context, app live) error { return b.rollout.guard(ctx, app, say) })
+		return b.inHook(func(ctx context.Context, app live) error {
+			if err := b.rollout.guard(ctx, app, say); err != nil {
+				return err
+			}
+			b.rollout.before.Store(app.look(ctx))
+			return nil
+		})
 	})
 }
 

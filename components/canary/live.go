@@ -18,8 +18,11 @@ type live interface {
 	warm(ctx context.Context, timeout time.Duration, report func(string)) error
 	// gateway checks that a pod of the ingress gateway runs, by its label istio.
 	gateway(ctx context.Context, label string) error
-	// converge waits until every proxy serves the split.
-	converge(ctx context.Context, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error)
+	// look is what istiod knows before the split is written; converge makes use of it.
+	look(ctx context.Context) *dataplane.Before
+	// converge waits until every proxy serves the split. before is nil when nothing
+	// was written.
+	converge(ctx context.Context, before *dataplane.Before, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error)
 }
 
 // connect reaches the app in the cluster of a kubeconfig's context.
@@ -55,6 +58,10 @@ func (l liveApp) gateway(ctx context.Context, label string) error {
 	return dataplane.CheckGateway(ctx, l.client, label)
 }
 
-func (l liveApp) converge(ctx context.Context, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error) {
-	return dataplane.Converge(ctx, l.client, l.app, split, timeout, report)
+func (l liveApp) look(ctx context.Context) *dataplane.Before {
+	return dataplane.Snapshot(ctx, l.client, l.app)
+}
+
+func (l liveApp) converge(ctx context.Context, before *dataplane.Before, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error) {
+	return before.Converge(ctx, l.client, l.app, split, timeout, report)
 }

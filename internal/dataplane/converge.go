@@ -22,15 +22,10 @@ type Converged struct {
 // rule in the package comment. Call it after the VirtualService was written.
 // report gets a line of progress whenever it changes; it may be nil. After the
 // timeout the error is a *LagError; ctx ends the wait early with its own error.
-// It reads every proxy of the cluster directly; Before.Converge need not.
-func Converge(ctx context.Context, c *kube.Client, app App, split Split, timeout time.Duration, report func(string)) (Converged, error) {
-	return (*Before)(nil).Converge(ctx, c, app, split, timeout, report)
-}
-
-// Converge is the same for a mesh of any size: with what was there before the
-// write it can rely on istiod's books where there are many proxies, and it waits
-// also for proxies that are no pods of this cluster. A nil or empty b knows nothing, and
-// every proxy of the cluster is read directly.
+//
+// With what was there before the write it relies on istiod's books where there
+// are many proxies, and waits also for proxies that are no pods of this cluster.
+// A nil or empty b knows nothing: every proxy of the cluster is read directly.
 func (b *Before) Converge(ctx context.Context, c *kube.Client, app App, split Split, timeout time.Duration, report func(string)) (Converged, error) {
 	if !split.valid() {
 		return Converged{}, fmt.Errorf("split %d/%d: weights must be 0 or more and one of them above 0", split.Stable, split.Canary)

@@ -245,6 +245,6 @@ func TestConvergenceAPIServerFails(t *testing.T) {
 
 func TestConvergeRefusesEmptySplit(t *testing.T) {
 	t.Parallel()
-	_, err := Converge(t.Context(), nil, exampleApp, Split{}, time.Second, nil)
+	_, err := (*Before)(nil).Converge(t.Context(), nil, exampleApp, Split{}, time.Second, nil)
 	require.ErrorContains(t, err, "split 0/0")
 }

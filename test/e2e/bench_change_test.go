@@ -147,7 +147,7 @@ func (m *measurement) byHand(t *testing.T, weight int) (served, total time.Durat
 	_, err := objects(m.client, virtualServices, appName).Patch(t.Context(), appName, types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
 	require.NoError(t, err)
 	app := dataplane.App{Namespace: appName, Name: appName, Host: appName + "." + appName + ".localhost"}
-	_, err = dataplane.Converge(t.Context(), m.client, app, dataplane.Split{Stable: int32(100 - weight), Canary: int32(weight)}, time.Minute, nil)
+	_, err = (*dataplane.Before)(nil).Converge(t.Context(), m.client, app, dataplane.Split{Stable: int32(100 - weight), Canary: int32(weight)}, time.Minute, nil)
 	require.NoError(t, err)
 	ended := time.Now()
 	return ended.Sub(w.wrote(t)), ended.Sub(start)
