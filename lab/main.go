@@ -62,7 +62,7 @@ func command() *cobra.Command {
 		},
 		&cobra.Command{
 			Use: "serve-charts FOLDER", Short: "Serve a folder as a chart repository", Hidden: true, Args: cobra.ExactArgs(1),
-			RunE: func(_ *cobra.Command, args []string) error { return engine.ServeCharts(args[0]) },
+			RunE: func(cmd *cobra.Command, args []string) error { return engine.ServeCharts(cmd.Context(), args[0]) },
 		},
 	)
 	return root

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -63,10 +64,11 @@ func (c *Charts) answers() bool {
 	return err == nil && bytes.Equal(served, mine)
 }
 
-// ServeCharts serves the folder until the process ends.
-func ServeCharts(dir string) error {
+// ServeCharts serves the folder until ctx ends.
+func ServeCharts(ctx context.Context, dir string) error {
 	s := http.Server{Addr: ChartAddress, ReadHeaderTimeout: 5 * time.Second, Handler: http.FileServer(http.Dir(dir))}
-	if err := s.ListenAndServe(); err != nil {
+	defer context.AfterFunc(ctx, func() { _ = s.Close() })()
+	if err := s.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", dir, err)
 	}
 	return nil
