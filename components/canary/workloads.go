@@ -1,7 +1,8 @@
 package canary
 
 import (
-	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -67,7 +68,10 @@ func serviceArgs(c *config.Config) *corev1.ServiceArgs {
 // deploymentArgs is the Deployment of one subset. An update never goes below the
 // wanted number of ready pods, and a pod that ends first serves what reaches it
 // for drainSeconds more.
-func deploymentArgs(c *config.Config, s subset) *appsv1.DeploymentArgs {
+//
+// The Kubernetes SDK's typed package for it, apps/v1, would make the program
+// 3.4 MB larger for this one object; the pods, which are most of it, are typed.
+func deploymentArgs(c *config.Config, s subset) *apiextensions.CustomResourceArgs {
 	labels := pulumi.ToStringMap(s.labels())
 	plan := drain.App(c.DrainSeconds)
 	annotations := map[string]string{
@@ -80,23 +84,22 @@ func deploymentArgs(c *config.Config, s subset) *appsv1.DeploymentArgs {
 		annotations[checksumAnnotation] = checksum(nginxConfig(s.name, c.ContainerPort))
 	}
 
-	return &appsv1.DeploymentArgs{
-		Metadata: metadata(c, s.object, s.labels(), map[string]string{skipAwait: "true"}),
-		Spec: appsv1.DeploymentSpecArgs{
-			Replicas: pulumi.Int(s.replicas),
-			Selector: metav1.LabelSelectorArgs{MatchLabels: labels},
-			Strategy: appsv1.DeploymentStrategyArgs{
-				Type: pulumi.String("RollingUpdate"),
-				RollingUpdate: appsv1.RollingUpdateDeploymentArgs{
-					MaxUnavailable: pulumi.Int(0),
-					MaxSurge:       pulumi.Int(1),
-				},
+	return &apiextensions.CustomResourceArgs{
+		ApiVersion: pulumi.String("apps/v1"),
+		Kind:       pulumi.String("Deployment"),
+		Metadata:   metadata(c, s.object, s.labels(), map[string]string{skipAwait: "true"}),
+		OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{
+			"replicas": pulumi.Int(s.replicas),
+			"selector": metav1.LabelSelectorArgs{MatchLabels: labels},
+			"strategy": pulumi.Map{
+				"type":          pulumi.String("RollingUpdate"),
+				"rollingUpdate": pulumi.Map{"maxUnavailable": pulumi.Int(0), "maxSurge": pulumi.Int(1)},
 			},
-			Template: corev1.PodTemplateSpecArgs{
+			"template": corev1.PodTemplateSpecArgs{
 				Metadata: metav1.ObjectMetaArgs{Labels: labels, Annotations: pulumi.ToStringMap(annotations)},
 				Spec:     podSpec(c, s, plan),
 			},
-		},
+		}},
 	}
 }
 

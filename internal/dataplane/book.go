@@ -14,8 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"canary/internal/kube"
 )
 
@@ -88,15 +86,15 @@ func (b *clusterBooks) processes(ctx context.Context) ([]process, error) {
 	return processesOf(pods), nil
 }
 
-func processesOf(pods []corev1.Pod) []process {
+func processesOf(pods []kube.Pod) []process {
 	var running []process
 	for i := range pods {
 		pod := &pods[i]
-		at := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == istiodContainer })
-		if pod.Status.Phase != corev1.PodRunning || at < 0 {
+		at := slices.IndexFunc(pod.Status.ContainerStatuses, func(s kube.ContainerStatus) bool { return s.Name == istiodContainer })
+		if pod.Status.Phase != kube.PodRunning || at < 0 {
 			continue
 		}
-		restarts := int(pod.Status.ContainerStatuses[at].RestartCount)
+		restarts := pod.Status.ContainerStatuses[at].RestartCount
 		running = append(running, process{
 			key: string(pod.UID) + "/" + strconv.Itoa(restarts), namespace: pod.Namespace, pod: pod.Name,
 		})

@@ -10,9 +10,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"canary/internal/kube"
 )
 
 const uuid = "4f0c6c5e-9d0f-4b8e-8a6c-0a4b1c2d3e4f"
@@ -83,20 +84,20 @@ func TestParseBook(t *testing.T) {
 
 func TestProcessesOf(t *testing.T) {
 	t.Parallel()
-	istiod := func(uid types.UID, phase corev1.PodPhase, container string, restarts int32) corev1.Pod {
-		return corev1.Pod{
+	istiod := func(uid types.UID, phase, container string, restarts int) kube.Pod {
+		return kube.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "istio-system", Name: "istiod-" + string(uid), UID: uid},
-			Status:     corev1.PodStatus{Phase: phase, ContainerStatuses: []corev1.ContainerStatus{{Name: container, RestartCount: restarts}}},
+			Status:     kube.PodStatus{Phase: phase, ContainerStatuses: []kube.ContainerStatus{{Name: container, RestartCount: restarts}}},
 		}
 	}
 	require.Equal(t, []process{
 		{key: "1/0", namespace: "istio-system", pod: "istiod-1"},
 		{key: "2/3", namespace: "istio-system", pod: "istiod-2"},
-	}, processesOf([]corev1.Pod{
-		istiod("1", corev1.PodRunning, "discovery", 0),
-		istiod("2", corev1.PodRunning, "discovery", 3),
-		istiod("3", corev1.PodPending, "discovery", 0),
-		istiod("4", corev1.PodRunning, "other", 0),
+	}, processesOf([]kube.Pod{
+		istiod("1", kube.PodRunning, "discovery", 0),
+		istiod("2", kube.PodRunning, "discovery", 3),
+		istiod("3", kube.PodPending, "discovery", 0),
+		istiod("4", kube.PodRunning, "other", 0),
 	}))
 }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
+	"canary/internal/kube"
 )
 
 // How long a problem must last before it ends the wait. Problems that pass by
@@ -51,8 +51,8 @@ func (f finding) key() string { return f.uid + "/" + f.container + "/" + string(
 
 // diagnose looks at one pod that is not ready, and at its events. It always
 // finds something; how bad that is, patience says.
-func diagnose(pod *corev1.Pod, events []corev1.Event) finding {
-	events = slices.SortedFunc(slices.Values(events), func(a, b corev1.Event) int { return eventTime(a).Compare(eventTime(b)) })
+func diagnose(pod *kube.Pod, events []kube.Event) finding {
+	events = slices.SortedFunc(slices.Values(events), func(a, b kube.Event) int { return eventTime(a).Compare(eventTime(b)) })
 	f, ok := unscheduled(pod, events)
 	if !ok {
 		f, ok = unstarted(pod, events)
@@ -68,9 +68,9 @@ func diagnose(pod *corev1.Pod, events []corev1.Event) finding {
 	return f
 }
 
-func unscheduled(pod *corev1.Pod, events []corev1.Event) (finding, bool) {
+func unscheduled(pod *kube.Pod, events []kube.Event) (finding, bool) {
 	for _, condition := range pod.Status.Conditions {
-		if condition.Type != corev1.PodScheduled || condition.Status != corev1.ConditionFalse || condition.Reason != corev1.PodReasonUnschedulable {
+		if condition.Type != kube.PodScheduled || condition.Status != kube.ConditionFalse || condition.Reason != kube.ReasonUnschedulable {
 			continue
 		}
 		f := finding{
@@ -86,7 +86,7 @@ func unscheduled(pod *corev1.Pod, events []corev1.Event) (finding, bool) {
 }
 
 // unstarted finds a container that cannot start or does not stay up.
-func unstarted(pod *corev1.Pod, events []corev1.Event) (finding, bool) {
+func unstarted(pod *kube.Pod, events []kube.Event) (finding, bool) {
 	for _, status := range statuses(pod) {
 		if status.Ready && status.State.Running != nil {
 			continue
@@ -103,7 +103,7 @@ func unstarted(pod *corev1.Pod, events []corev1.Event) (finding, bool) {
 	return finding{}, false
 }
 
-func waiting(status corev1.ContainerStatus, events []corev1.Event) (finding, bool) {
+func waiting(status kube.ContainerStatus, events []kube.Event) (finding, bool) {
 	state := status.State.Waiting
 	if state == nil {
 		return finding{}, false
@@ -151,7 +151,7 @@ func passing(message string) bool {
 
 // crashed finds a container that ended more than once and is between two runs,
 // or running again without having become ready.
-func crashed(status corev1.ContainerStatus, events []corev1.Event) (finding, bool) {
+func crashed(status kube.ContainerStatus, events []kube.Event) (finding, bool) {
 	if status.RestartCount <= crashesAllowed || status.LastTerminationState.Terminated == nil {
 		return finding{}, false
 	}
@@ -162,7 +162,7 @@ func crashed(status corev1.ContainerStatus, events []corev1.Event) (finding, boo
 	return f, true
 }
 
-func crash(status corev1.ContainerStatus, events []corev1.Event) finding {
+func crash(status kube.ContainerStatus, events []kube.Event) finding {
 	f := finding{kind: kindCrash, reason: "CrashLoopBackOff", wantsLog: true}
 	ended := cmp.Or(status.State.Terminated, status.LastTerminationState.Terminated)
 	if ended == nil {
@@ -194,7 +194,7 @@ func crash(status corev1.ContainerStatus, events []corev1.Event) finding {
 	return f
 }
 
-func restarts(n int32) string {
+func restarts(n int) string {
 	if n == 1 {
 		return "restarted once"
 	}
@@ -202,7 +202,7 @@ func restarts(n int32) string {
 }
 
 // unhealthy finds a container that runs, but whose probe fails.
-func unhealthy(pod *corev1.Pod, events []corev1.Event) (finding, bool) {
+func unhealthy(pod *kube.Pod, events []kube.Event) (finding, bool) {
 	for _, status := range statuses(pod) {
 		if status.Ready || status.State.Running == nil {
 			continue
@@ -229,7 +229,7 @@ func unhealthy(pod *corev1.Pod, events []corev1.Event) (finding, bool) {
 	return finding{}, false
 }
 
-func initialDelay(probe *corev1.Probe) time.Duration {
+func initialDelay(probe *kube.Probe) time.Duration {
 	if probe == nil {
 		return 0
 	}
@@ -238,7 +238,7 @@ func initialDelay(probe *corev1.Probe) time.Duration {
 
 // pending describes a pod that has no visible problem, or one that only an
 // event tells about, such as a volume that cannot be mounted.
-func pending(pod *corev1.Pod, events []corev1.Event) finding {
+func pending(pod *kube.Pod, events []kube.Event) finding {
 	f := finding{kind: kindOther, reason: "NotReady", message: "waits for its containers", patience: never}
 	for _, status := range statuses(pod) {
 		if state := status.State.Waiting; state != nil {
@@ -256,7 +256,7 @@ func pending(pod *corev1.Pod, events []corev1.Event) finding {
 	switch newest := events[len(events)-1]; {
 	case newest.Reason == "Pulling":
 		f.kind, f.reason, f.message = kindPulling, "Pulling", newest.Message
-	case newest.Type == corev1.EventTypeWarning:
+	case newest.Type == kube.EventTypeWarning:
 		f.reason, f.message = newest.Reason, newest.Message
 	}
 	return f

@@ -6,17 +6,17 @@ import (
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"canary/internal/kube"
 )
 
 // fakeWorkloads shows what build makes of the time since the start.
 type fakeWorkloads struct {
 	start   time.Time
 	build   func(since time.Duration) snapshot
-	event   []corev1.Event
+	event   []kube.Event
 	logs    string
 	failing func(since time.Duration) error
 }
@@ -31,14 +31,14 @@ func (w *fakeWorkloads) snapshot(context.Context) (snapshot, error) {
 	return w.build(since), nil
 }
 
-func (w *fakeWorkloads) events(_ context.Context, pod *corev1.Pod) ([]corev1.Event, error) {
+func (w *fakeWorkloads) events(_ context.Context, pod *kube.Pod) ([]kube.Event, error) {
 	if pod.Labels[labelSubset] != Canary {
 		return nil, nil
 	}
 	return w.event, nil
 }
 
-func (w *fakeWorkloads) log(context.Context, *corev1.Pod, string) (string, error) {
+func (w *fakeWorkloads) log(context.Context, *kube.Pod, string) (string, error) {
 	if w.logs == "" {
 		return "", errors.New("no log")
 	}
@@ -47,14 +47,14 @@ func (w *fakeWorkloads) log(context.Context, *corev1.Pod, string) (string, error
 
 // deployed is a Deployment of the subset at revision 2, whose ReplicaSets have
 // the hashes "old" and "new".
-func deployed(subset string, pods ...corev1.Pod) snapshot {
+func deployed(subset string, pods ...kube.Pod) snapshot {
 	labels := map[string]string{labelName: "app-example", labelSubset: subset}
 	uid := types.UID("deployment-" + subset)
-	s := snapshot{deployments: []appsv1.Deployment{{ObjectMeta: metav1.ObjectMeta{
+	s := snapshot{deployments: []kube.Deployment{{ObjectMeta: metav1.ObjectMeta{
 		Name: "app-example-" + subset, UID: uid, Labels: labels, Annotations: map[string]string{revisionAnnotation: "2"},
 	}}}}
 	for revision, hash := range map[string]string{"1": "old", "2": "new"} {
-		s.replicaSets = append(s.replicaSets, appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
+		s.replicaSets = append(s.replicaSets, kube.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
 			Labels: map[string]string{hashLabel: hash + subset}, Annotations: map[string]string{revisionAnnotation: revision},
 			OwnerReferences: []metav1.OwnerReference{{UID: uid}},
 		}})
@@ -73,20 +73,20 @@ func (s snapshot) and(other snapshot) snapshot {
 	return snapshot{append(s.deployments, other.deployments...), append(s.replicaSets, other.replicaSets...), append(s.pods, other.pods...)}
 }
 
-func with(hash string, pod *corev1.Pod) corev1.Pod {
+func with(hash string, pod *kube.Pod) kube.Pod {
 	pod.Labels = map[string]string{hashLabel: hash}
 	return *pod
 }
 
-func readyPod(hash string) corev1.Pod {
-	pod := podWith(corev1.ContainerStatus{State: running(), Ready: true})
-	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+func readyPod(hash string) kube.Pod {
+	pod := podWith(kube.ContainerStatus{State: running(), Ready: true})
+	pod.Status.Conditions = []kube.Condition{{Type: kube.PodReady, Status: kube.ConditionTrue}}
 	return with(hash, pod)
 }
 
-func startingPod() corev1.Pod { return with("new", podWith(corev1.ContainerStatus{State: running()})) }
+func startingPod() kube.Pod { return with("new", podWith(kube.ContainerStatus{State: running()})) }
 
-func endingPod(hash string) corev1.Pod {
+func endingPod(hash string) kube.Pod {
 	pod := readyPod(hash)
 	pod.DeletionTimestamp = &metav1.Time{}
 	return pod

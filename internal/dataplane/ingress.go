@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"canary/internal/kube"
 )
@@ -48,12 +48,12 @@ func CheckGateway(ctx context.Context, c *kube.Client, value string) error {
 	return checkGateway(pods, value)
 }
 
-func checkGateway(pods []corev1.Pod, value string) error {
+func checkGateway(pods []kube.Pod, value string) error {
 	missing := &NoGatewayError{Label: gatewayLabel + "=" + value}
 	values := map[string]bool{}
 	for i := range pods {
 		pod := &pods[i]
-		if pod.Status.Phase != corev1.PodRunning || pod.DeletionTimestamp != nil || !isGateway(pod) {
+		if pod.Status.Phase != kube.PodRunning || pod.DeletionTimestamp != nil || !isGateway(pod) {
 			continue
 		}
 		has := pod.Labels[gatewayLabel]
@@ -76,7 +76,7 @@ func checkGateway(pods []corev1.Pod, value string) error {
 
 // isGateway tells a gateway's pod, which runs an Envoy beside nothing else, from
 // an app's or istiod's.
-func isGateway(pod *corev1.Pod) bool {
+func isGateway(pod *kube.Pod) bool {
 	return len(pod.Spec.Containers) == 1 && pod.Spec.Containers[0].Name == proxyContainer
 }
 
@@ -99,10 +99,10 @@ func FindIngress(ctx context.Context, c *kube.Client, app App) (Ingress, error) 
 	}
 	for i := range pods {
 		pod := &pods[i]
-		if pod.Status.Phase != corev1.PodRunning || pod.DeletionTimestamp != nil || !podReady(pod) {
+		if pod.Status.Phase != kube.PodRunning || pod.DeletionTimestamp != nil || !podReady(pod) {
 			continue
 		}
-		services, err := c.Dynamic().Resource(corev1.SchemeGroupVersion.WithResource("services")).Namespace(pod.Namespace).
+		services, err := c.Dynamic().Resource(schema.GroupVersionResource{Version: "v1", Resource: "services"}).Namespace(pod.Namespace).
 			List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return Ingress{}, fmt.Errorf("list services in namespace %s: %w", pod.Namespace, err)
@@ -114,7 +114,7 @@ func FindIngress(ctx context.Context, c *kube.Client, app App) (Ingress, error) 
 }
 
 // httpTarget finds the port of a gateway's pod behind port 80 of its Service.
-func httpTarget(services []unstructured.Unstructured, pod *corev1.Pod) (int, error) {
+func httpTarget(services []unstructured.Unstructured, pod *kube.Pod) (int, error) {
 	const httpPort = 80
 	for i := range services {
 		selector, _, _ := unstructured.NestedStringMap(services[i].Object, "spec", "selector")
@@ -151,11 +151,11 @@ func matches(selector, labels map[string]string) bool {
 	return true
 }
 
-func namedPort(pod *corev1.Pod, name string) int {
+func namedPort(pod *kube.Pod, name string) int {
 	for i := range pod.Spec.Containers {
 		for _, port := range pod.Spec.Containers[i].Ports {
 			if port.Name == name {
-				return int(port.ContainerPort)
+				return port.ContainerPort
 			}
 		}
 	}

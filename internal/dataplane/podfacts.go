@@ -5,20 +5,20 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
+	"canary/internal/kube"
 )
 
 // statuses lists a pod's containers in the order in which they start.
-func statuses(pod *corev1.Pod) []corev1.ContainerStatus {
+func statuses(pod *kube.Pod) []kube.ContainerStatus {
 	all := slices.Clone(pod.Status.InitContainerStatuses)
-	all = slices.DeleteFunc(all, func(s corev1.ContainerStatus) bool {
+	all = slices.DeleteFunc(all, func(s kube.ContainerStatus) bool {
 		return s.State.Terminated != nil && s.State.Terminated.ExitCode == 0 // did its work
 	})
 	return append(all, pod.Status.ContainerStatuses...)
 }
 
-func containerNamed(pod *corev1.Pod, name string) *corev1.Container {
-	for _, list := range [][]corev1.Container{pod.Spec.Containers, pod.Spec.InitContainers} {
+func containerNamed(pod *kube.Pod, name string) *kube.Container {
+	for _, list := range [][]kube.Container{pod.Spec.Containers, pod.Spec.InitContainers} {
 		for i := range list {
 			if list[i].Name == name {
 				return &list[i]
@@ -28,24 +28,40 @@ func containerNamed(pod *corev1.Pod, name string) *corev1.Container {
 	return nil
 }
 
-func podReady(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+func podReady(pod *kube.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c kube.Condition) bool {
+		return c.Type == kube.PodReady && c.Status == kube.ConditionTrue
+	})
+}
+
+func restartsOf(pod *kube.Pod) int {
+	n := 0
+	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		n += s.RestartCount
+	}
+	return n
+}
+
+// restartedLately compares with the node's clock, so it is only roughly so.
+func restartedLately(pod *kube.Pod, now time.Time) bool {
+	return slices.ContainsFunc(statuses(pod), func(s kube.ContainerStatus) bool {
+		ended := s.LastTerminationState.Terminated
+		return ended != nil && now.Sub(ended.FinishedAt.Time).Abs() < restartCounts
 	})
 }
 
 // over reports whether a pod does not count any more: it is ending, or ended
 // (an eviction leaves such pods behind; others take their place).
-func over(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
+func over(pod *kube.Pod) bool {
+	return pod.DeletionTimestamp != nil || pod.Status.Phase == kube.PodFailed || pod.Status.Phase == kube.PodSucceeded
 }
 
 // stage is how far a pod has come, 0 to 3: made, placed, started, ready.
-func stage(pod *corev1.Pod) int {
+func stage(pod *kube.Pod) int {
 	if podReady(pod) {
 		return 3
 	}
-	started := len(pod.Status.ContainerStatuses) > 0 && !slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+	started := len(pod.Status.ContainerStatuses) > 0 && !slices.ContainsFunc(pod.Status.ContainerStatuses, func(s kube.ContainerStatus) bool {
 		return s.State.Running == nil
 	})
 	switch {
@@ -58,7 +74,7 @@ func stage(pod *corev1.Pod) int {
 }
 
 // last gives the newest event with one of the reasons; events are in order.
-func last(events []corev1.Event, reasons ...string) *corev1.Event {
+func last(events []kube.Event, reasons ...string) *kube.Event {
 	for i := len(events) - 1; i >= 0; i-- {
 		if slices.Contains(reasons, events[i].Reason) {
 			return &events[i]
@@ -68,14 +84,14 @@ func last(events []corev1.Event, reasons ...string) *corev1.Event {
 }
 
 // about keeps the events of one container, and those that name none.
-func about(events []corev1.Event, container string) []corev1.Event {
-	return slices.DeleteFunc(slices.Clone(events), func(event corev1.Event) bool {
+func about(events []kube.Event, container string) []kube.Event {
+	return slices.DeleteFunc(slices.Clone(events), func(event kube.Event) bool {
 		path := event.InvolvedObject.FieldPath
 		return path != "" && !strings.HasSuffix(path, "{"+container+"}")
 	})
 }
 
-func eventTime(event corev1.Event) time.Time {
+func eventTime(event kube.Event) time.Time {
 	newest := event.LastTimestamp.Time
 	if event.EventTime.After(newest) {
 		newest = event.EventTime.Time

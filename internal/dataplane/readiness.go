@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"canary/internal/kube"
 )
 
 const (
@@ -18,6 +20,12 @@ const (
 	pullLimit     = 10 * time.Minute
 	// maxExamined bounds the pods of a subset whose events are read in one look.
 	maxExamined = 5
+	// steadyAfter is how long a pod that became ready during the wait must stay
+	// so. A program that ends soon after its start passes its probe before that.
+	steadyAfter = 3 * time.Second
+	// restartCounts is how long after a restart a pod that is ready from the first
+	// look on must show that it stays so.
+	restartCounts = time.Minute
 )
 
 // readiness is one wait for the pods of some subsets.
@@ -27,10 +35,11 @@ type readiness struct {
 	subsets   map[string]int
 	report    func(string)
 
-	firstSeen map[string]time.Time // by finding.key
-	advances  map[string]advance   // by subset, of those that are not ready
-	outage    outage
-	lastLine  string
+	readySince map[string]time.Time // by run, of the pods that were ready in the last look; nil before it
+	firstSeen  map[string]time.Time // by finding.key
+	advances   map[string]advance   // by subset, of those that are not ready
+	outage     outage
+	lastLine   string
 }
 
 // advance is how far a subset has ever come, and when it came there. Pods that
@@ -95,8 +104,10 @@ func (r *readiness) round(ctx context.Context) ([]look, error) {
 	}
 	var looks []look
 	var lines []string
+	readySince := map[string]time.Time{}
 	for _, name := range r.names() {
 		l := look{subsetState: s.subset(r.app, name, r.subsets[name])}
+		l.fresh = r.fresh(l.readyPods, readySince, time.Now())
 		line := l.String()
 		if !l.done() {
 			if err := r.examine(ctx, &l); err != nil {
@@ -109,11 +120,31 @@ func (r *readiness) round(ctx context.Context) ([]look, error) {
 		}
 		lines = append(lines, line)
 	}
+	r.readySince = readySince
 	if line := strings.Join(lines, "; "); line != r.lastLine {
 		r.lastLine = line
 		r.report(line)
 	}
 	return looks, nil
+}
+
+// fresh counts the pods that may be ready for a moment only, and notes since when
+// each is ready: since ever, if it is so in the first look and was not restarted
+// a short while ago.
+func (r *readiness) fresh(pods []*kube.Pod, readySince map[string]time.Time, now time.Time) int {
+	fresh := 0
+	for _, pod := range pods {
+		run := fmt.Sprintf("%s/%d", pod.UID, restartsOf(pod))
+		since, known := r.readySince[run]
+		if !known && (r.readySince != nil || restartedLately(pod, now)) {
+			since = now
+		}
+		readySince[run] = since
+		if now.Sub(since) < steadyAfter {
+			fresh++
+		}
+	}
+	return fresh
 }
 
 // names lists the subsets that want pods, in a fixed order.

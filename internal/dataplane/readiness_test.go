@@ -10,8 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"canary/internal/kube"
@@ -19,8 +18,8 @@ import (
 
 func TestWaitReady(t *testing.T) {
 	t.Parallel()
-	crashing := func() corev1.Pod {
-		return with("new", podWith(corev1.ContainerStatus{RestartCount: 2, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(3, "Error", "")}))
+	crashing := func() kube.Pod {
+		return with("new", podWith(kube.ContainerStatus{RestartCount: 2, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(3, "Error", "")}))
 	}
 	for name, tc := range map[string]struct {
 		subsets map[string]int
@@ -37,6 +36,50 @@ func TestWaitReady(t *testing.T) {
 		"nothing wanted": {
 			subsets: map[string]int{Canary: 0},
 			work:    fakeWorkloads{build: func(time.Duration) snapshot { return snapshot{} }},
+		},
+		"ready for a moment, again and again": {
+			subsets: map[string]int{Canary: 1},
+			work: fakeWorkloads{build: func(since time.Duration) snapshot {
+				switch {
+				case since < 10*time.Second:
+					return deployed(Canary, startingPod())
+				case since < 12*time.Second:
+					return deployed(Canary, readyPod("new"))
+				case since < 14*time.Second:
+					again := readyPod("new")
+					again.Status.ContainerStatuses[0].RestartCount = 1
+					again.Status.ContainerStatuses[0].LastTerminationState = ended(3, "Error", "")
+					return deployed(Canary, again)
+				}
+				return deployed(Canary, crashing())
+			}},
+			after: 14 * time.Second,
+			want:  "subset canary: 0 of 1 pods ready: pod canary-0: container app: CrashLoopBackOff: exited with code 3, restarted 2 times",
+		},
+		"ready, but restarted a moment ago": {
+			subsets: map[string]int{Canary: 1},
+			work: fakeWorkloads{build: func(since time.Duration) snapshot {
+				if since > time.Second {
+					return deployed(Canary, crashing())
+				}
+				again := readyPod("new")
+				again.Status.ContainerStatuses[0].RestartCount = 1
+				again.Status.ContainerStatuses[0].LastTerminationState = ended(3, "Error", "")
+				again.Status.ContainerStatuses[0].LastTerminationState.Terminated.FinishedAt = metav1.Now()
+				return deployed(Canary, again)
+			}},
+			after: time.Second,
+			want:  "subset canary: 0 of 1 pods ready: pod canary-0: container app: CrashLoopBackOff: exited with code 3, restarted 2 times",
+		},
+		"ready for long, and restarted long ago": {
+			subsets: map[string]int{Canary: 1},
+			work: fakeWorkloads{build: func(time.Duration) snapshot {
+				pod := readyPod("new")
+				pod.Status.ContainerStatuses[0].RestartCount = 1
+				pod.Status.ContainerStatuses[0].LastTerminationState = ended(3, "Error", "")
+				pod.Status.ContainerStatuses[0].LastTerminationState.Terminated.FinishedAt = metav1.NewTime(time.Now().Add(-2 * restartCounts))
+				return deployed(Canary, pod)
+			}},
 		},
 		"pods of the version before do not count": {
 			subsets: map[string]int{Canary: 1},
@@ -61,7 +104,7 @@ func TestWaitReady(t *testing.T) {
 				s.deployments[0].Status.ObservedGeneration = 1 + int64(since/(5*time.Second))
 				return s
 			}},
-			after: 5 * time.Second,
+			after: 5*time.Second + steadyAfter,
 		},
 		"crash loop with log": {
 			subsets: map[string]int{Canary: 2},
@@ -101,13 +144,13 @@ func TestWaitReady(t *testing.T) {
 				}
 				return deployed(Canary, readyPod("new"))
 			}},
-			after: 8 * time.Second,
+			after: 8*time.Second + steadyAfter,
 		},
 		"bad probe": {
 			subsets: map[string]int{Canary: 1},
 			work: fakeWorkloads{
 				build: func(time.Duration) snapshot { return deployed(Canary, startingPod()) },
-				event: []corev1.Event{event(corev1.EventTypeWarning, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404", 1)},
+				event: []kube.Event{event(kube.EventTypeWarning, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404", 1)},
 			},
 			after: probePatience,
 			want:  "subset canary: 0 of 1 pods ready: pod canary-0: container app: Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404; check `containerPort` and `readinessPath`",
@@ -116,8 +159,8 @@ func TestWaitReady(t *testing.T) {
 			subsets: map[string]int{Canary: 1},
 			work: fakeWorkloads{build: func(time.Duration) snapshot {
 				s := deployed(Canary)
-				s.deployments[0].Status.Conditions = []appsv1.DeploymentCondition{{
-					Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: "exceeded quota: q",
+				s.deployments[0].Status.Conditions = []kube.Condition{{
+					Type: kube.DeploymentReplicaFailure, Status: kube.ConditionTrue, Reason: "FailedCreate", Message: "exceeded quota: q",
 				}}
 				return s
 			}},
@@ -149,7 +192,7 @@ func TestWaitReady(t *testing.T) {
 		"a large image": {
 			subsets: map[string]int{Canary: 1},
 			work: fakeWorkloads{
-				event: []corev1.Event{event(corev1.EventTypeNormal, "Pulling", `Pulling image "large"`, 1)},
+				event: []kube.Event{event(kube.EventTypeNormal, "Pulling", `Pulling image "large"`, 1)},
 				build: func(since time.Duration) snapshot {
 					if since < 5*time.Minute {
 						return deployed(Canary, with("new", podWith(waitingFor("ContainerCreating", ""))))
@@ -157,12 +200,12 @@ func TestWaitReady(t *testing.T) {
 					return deployed(Canary, readyPod("new"))
 				},
 			},
-			after: 5 * time.Minute,
+			after: 5*time.Minute + steadyAfter,
 		},
 		"progress starts anew for a subset that was ready": {
 			subsets: map[string]int{Stable: 1, Canary: 1},
 			work: fakeWorkloads{
-				event: []corev1.Event{event(corev1.EventTypeNormal, "Pulling", `Pulling image "large"`, 1)},
+				event: []kube.Event{event(kube.EventTypeNormal, "Pulling", `Pulling image "large"`, 1)},
 				build: func(since time.Duration) snapshot {
 					canary := readyPod("new")
 					if since < 5*time.Minute {
@@ -175,7 +218,7 @@ func TestWaitReady(t *testing.T) {
 					return deployed(Stable, stable).and(deployed(Canary, canary))
 				},
 			},
-			after: 5*time.Minute + 45*time.Second,
+			after: 5*time.Minute + 45*time.Second + steadyAfter,
 		},
 		"API server restarts": {
 			subsets: map[string]int{Canary: 1},
@@ -232,6 +275,7 @@ func TestWaitReadyReports(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, "canary: 1 of 1 pods ready, 1 of the version before still there")
 		require.Equal(t, strings.Split(`stable: 1 of 1 pods ready; canary: 0 of 1 pods ready, 1 of the version before still there (ErrImagePull)
+stable: 1 of 1 pods ready; canary: 1 of 1 pods ready, 1 of them for less than 3s, 1 of the version before still there
 stable: 1 of 1 pods ready; canary: 1 of 1 pods ready, 1 of the version before still there`, "\n"), lines)
 	})
 }

@@ -3,32 +3,36 @@ package dataplane
 import (
 	"fmt"
 
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
+	"canary/internal/kube"
 )
 
 const (
 	revisionAnnotation = "deployment.kubernetes.io/revision"
-	hashLabel          = appsv1.DefaultDeploymentUniqueLabelKey
+	hashLabel          = kube.PodTemplateHashLabel
 )
 
 // subsetState is one subset in a snapshot.
 type subsetState struct {
 	name      string
 	wanted    int
-	ready     int           // ready pods of the newest version
-	unready   []*corev1.Pod // pods of the newest version that are not ready
-	older     int           // pods of older versions that still count
-	stages    int           // how far all pods of the newest version have come
-	ownReason *finding      // why there are no pods to look at
+	ready     int         // ready pods of the newest version
+	readyPods []*kube.Pod // these pods
+	fresh     int         // of these pods, those that may be ready for a moment only
+	unready   []*kube.Pod // pods of the newest version that are not ready
+	older     int         // pods of older versions that still count
+	stages    int         // how far all pods of the newest version have come
+	ownReason *finding    // why there are no pods to look at
 }
 
 func (s *subsetState) done() bool {
-	return s.wanted <= 0 || (s.ownReason == nil && s.ready >= s.wanted && s.older == 0)
+	return s.wanted <= 0 || (s.ownReason == nil && s.ready-s.fresh >= s.wanted && s.older == 0)
 }
 
 func (s *subsetState) String() string {
 	text := fmt.Sprintf("%s: %d of %d pods ready", s.name, s.ready, s.wanted)
+	if s.fresh > 0 {
+		text += fmt.Sprintf(", %d of them for less than %v", s.fresh, steadyAfter)
+	}
 	if s.older > 0 {
 		text += fmt.Sprintf(", %d of the version before still there", s.older)
 	}
@@ -65,6 +69,7 @@ func (s snapshot) subset(app App, name string, wanted int) *subsetState {
 			state.older++
 		case podReady(pod):
 			state.ready++
+			state.readyPods = append(state.readyPods, pod)
 			state.stages += stage(pod)
 		default:
 			state.unready = append(state.unready, pod)
@@ -72,7 +77,7 @@ func (s snapshot) subset(app App, name string, wanted int) *subsetState {
 		}
 	}
 	for _, condition := range deployment.Status.Conditions {
-		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue && state.ready < wanted {
+		if condition.Type == kube.DeploymentReplicaFailure && condition.Status == kube.ConditionTrue && state.ready < wanted {
 			state.ownReason = &finding{
 				kind: kindCreate, uid: name, reason: condition.Reason, message: quote(condition.Message), patience: shortPatience,
 				advice: "the namespace does not admit the pod: check its quota, its limit ranges and its admission webhooks",
@@ -82,7 +87,7 @@ func (s snapshot) subset(app App, name string, wanted int) *subsetState {
 	return state
 }
 
-func (s snapshot) deployment(subset string) *appsv1.Deployment {
+func (s snapshot) deployment(subset string) *kube.Deployment {
 	for i := range s.deployments {
 		if s.deployments[i].Labels[labelSubset] == subset {
 			return &s.deployments[i]
@@ -93,7 +98,7 @@ func (s snapshot) deployment(subset string) *appsv1.Deployment {
 
 // newestHash is the pod-template-hash of the Deployment's newest version: of
 // its ReplicaSet with the Deployment's own revision.
-func (s snapshot) newestHash(deployment *appsv1.Deployment) string {
+func (s snapshot) newestHash(deployment *kube.Deployment) string {
 	for i := range s.replicaSets {
 		set := &s.replicaSets[i]
 		owned := false

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
 
 	"canary/internal/kube"
 )
@@ -120,7 +119,7 @@ func (v *View) Subsets(ctx context.Context) ([]SubsetStatus, error) {
 		if deployment := s.deployment(name); deployment != nil {
 			status.Found, status.Wanted = true, 1 // the API's default
 			if replicas := deployment.Spec.Replicas; replicas != nil {
-				status.Wanted = int(*replicas)
+				status.Wanted = *replicas
 			}
 			status.Image = image(&deployment.Spec.Template.Spec)
 			state := s.subset(v.app, name, status.Wanted)
@@ -132,7 +131,7 @@ func (v *View) Subsets(ctx context.Context) ([]SubsetStatus, error) {
 }
 
 // image is the app's own, not that of a sidecar.
-func image(spec *corev1.PodSpec) string {
+func image(spec *kube.PodSpec) string {
 	for _, container := range spec.Containers {
 		if container.Name != proxyContainer {
 			return container.Image

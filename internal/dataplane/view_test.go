@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
+
+	"canary/internal/kube"
 )
 
 func TestViewOfProxies(t *testing.T) {
@@ -49,8 +50,8 @@ func TestViewOfProxies(t *testing.T) {
 func TestViewOfSubsets(t *testing.T) {
 	t.Parallel()
 	s := deployed(Stable, readyPod("new"), startingPod(), readyPod("old"))
-	s.deployments[0].Spec.Replicas = new(int32(2))
-	s.deployments[0].Spec.Template.Spec.Containers = []corev1.Container{{Name: proxyContainer, Image: "proxy"}, {Name: "app", Image: "web:1"}}
+	s.deployments[0].Spec.Replicas = new(2)
+	s.deployments[0].Spec.Template.Spec.Containers = []kube.Container{{Name: proxyContainer, Image: "proxy"}, {Name: "app", Image: "web:1"}}
 	v := &View{workloads: &fakeWorkloads{build: func(time.Duration) snapshot { return s }}, app: exampleApp}
 	found, err := v.Subsets(t.Context())
 	require.NoError(t, err)

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -23,20 +21,13 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-const (
-	userAgent = "canary"
-	// Protobuf makes a list of many pods several times cheaper than JSON on
-	// both sides. JSON is the fallback for servers that do not have it.
-	protobufContent = "application/vnd.kubernetes.protobuf"
-	acceptedContent = protobufContent + ",application/json"
-)
+const userAgent = "canary"
 
 // Client talks to one cluster. It is safe for concurrent use.
 type Client struct {
 	config  *rest.Config
 	dynamic dynamic.Interface
-	core    rest.Interface
-	apps    rest.Interface
+	rest    rest.Interface
 }
 
 // New makes a client from the content of a kubeconfig (not a path) and the name
@@ -90,36 +81,23 @@ func newForConfig(config *rest.Config) (*Client, error) {
 	if c.dynamic, err = dynamic.NewForConfigAndClient(config, httpClient); err != nil {
 		return nil, fmt.Errorf("client for %s: %w", server, err)
 	}
-	if c.core, err = typed(config, httpClient, "/api", corev1.SchemeGroupVersion); err != nil {
-		return nil, fmt.Errorf("client for %s: %w", server, err)
-	}
-	if c.apps, err = typed(config, httpClient, "/apis", appsv1.SchemeGroupVersion); err != nil {
+	if c.rest, err = newREST(config, httpClient); err != nil {
 		return nil, fmt.Errorf("client for %s: %w", server, err)
 	}
 	return c, nil
 }
 
-// typed is a REST client for one API group. The generated clientset would
-// compile every group that Kubernetes has into the program.
-func typed(config *rest.Config, httpClient *http.Client, apiPath string, gv schema.GroupVersion) (rest.Interface, error) {
-	config = rest.CopyConfig(config)
-	config.APIPath = apiPath
-	config.GroupVersion = &gv
-	config.NegotiatedSerializer = codecs().WithoutConversion()
-	config.ContentType = protobufContent
-	config.AcceptContentTypes = acceptedContent
-	return rest.RESTClientForConfigAndClient(config, httpClient)
-}
-
-func codecs() serializer.CodecFactory {
+// newREST is a client for any path; of Kubernetes' types it knows only Status,
+// which explains an error.
+func newREST(config *rest.Config, httpClient *http.Client) (rest.Interface, error) {
+	gv := schema.GroupVersion{Version: "v1"}
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			panic(fmt.Sprintf("registering Kubernetes types: %v", err)) // cannot fail: both are static
-		}
-	}
-	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
-	return serializer.NewCodecFactory(scheme)
+	metav1.AddToGroupVersion(scheme, gv)
+	config = rest.CopyConfig(config)
+	config.APIPath = "/api"
+	config.GroupVersion = &gv
+	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	return rest.RESTClientForConfigAndClient(config, httpClient)
 }
 
 // Server is the address of the API server as the kubeconfig gives it.

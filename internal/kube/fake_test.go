@@ -14,7 +14,6 @@ import (
 
 	gwebsocket "github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
@@ -115,8 +114,8 @@ func servePairs(conn httpstream.Connection, streams <-chan httpstream.Stream) {
 		case <-conn.CloseChan():
 			return
 		case stream := <-streams:
-			id := stream.Headers().Get(corev1.PortForwardRequestIDHeader)
-			if stream.Headers().Get(corev1.StreamType) == corev1.StreamTypeError {
+			id := stream.Headers().Get(requestIDHeader)
+			if stream.Headers().Get(streamTypeHeader) == streamTypeError {
 				verdicts[id] = stream
 				continue
 			}
@@ -130,7 +129,7 @@ func servePair(data, verdict httpstream.Stream) {
 		_ = verdict.Close()
 		_ = data.Close()
 	}()
-	target, err := net.Dial("tcp", "127.0.0.1:"+data.Headers().Get(corev1.PortHeader))
+	target, err := net.Dial("tcp", "127.0.0.1:"+data.Headers().Get(portHeader))
 	if err != nil {
 		_, _ = fmt.Fprintf(verdict, "failed to execute portforward: %v", err)
 		return

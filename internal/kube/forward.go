@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/tools/portforward"
 	spdytransport "k8s.io/client-go/transport/spdy"
 	"k8s.io/client-go/transport/websocket"
 	"k8s.io/streaming/pkg/httpstream"
@@ -187,7 +186,7 @@ func (f *Forward) retire(conn *podConn) {
 // connect opens the connection that carries the streams: SPDY inside a
 // WebSocket, or plain SPDY where the server or a proxy has no WebSocket for it.
 func (c *Client) connect(ctx context.Context, namespace, pod string) (httpstream.Connection, error) {
-	url := c.core.Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward").URL().String()
+	url := c.rest.Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward").URL().String()
 	streams, err := c.connectWebSocket(ctx, url)
 	if err == nil {
 		return streams, nil
@@ -215,8 +214,8 @@ func (c *Client) connectWebSocket(ctx context.Context, url string) (httpstream.C
 	if err != nil {
 		return nil, err
 	}
-	tunnel := portforward.NewTunnelingConnection("client", conn)
-	streams, err := spdy.NewClientConnectionWithPings(tunnel, portforward.PingPeriod)
+	tunnel := newTunnel(conn)
+	streams, err := spdy.NewClientConnectionWithPings(tunnel, pingPeriod)
 	if err != nil {
 		return nil, err
 	}
@@ -232,13 +231,13 @@ func (c *Client) connectSPDY(ctx context.Context, url string) (httpstream.Connec
 	if err != nil {
 		return nil, err
 	}
-	streams, protocol, err := spdytransport.NegotiateStreaming(upgrader, &http.Client{Transport: transport}, req, portforward.PortForwardProtocolV1Name)
+	streams, protocol, err := spdytransport.NegotiateStreaming(upgrader, &http.Client{Transport: transport}, req, portForwardProtocol)
 	if err != nil {
 		return nil, err
 	}
-	if protocol != portforward.PortForwardProtocolV1Name {
+	if protocol != portForwardProtocol {
 		_ = streams.Close()
-		return nil, fmt.Errorf("server speaks port-forward protocol %q, not %q", protocol, portforward.PortForwardProtocolV1Name)
+		return nil, fmt.Errorf("server speaks port-forward protocol %q, not %q", protocol, portForwardProtocol)
 	}
 	return streams, nil
 }

@@ -10,14 +10,25 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	constants "k8s.io/apimachinery/pkg/util/portforward"
-	"k8s.io/client-go/tools/portforward"
 	"k8s.io/streaming/pkg/httpstream"
 )
 
-const portForwardSubprotocol = constants.WebsocketsSPDYTunnelingPrefix + portforward.PortForwardProtocolV1Name
+// The protocol of pods/portforward, as the kubelet speaks it.
+const (
+	portForwardProtocol    = "portforward.k8s.io"
+	portForwardSubprotocol = constants.WebsocketsSPDYTunnelingPrefix + portForwardProtocol
+
+	streamTypeHeader = "streamType"
+	streamTypeError  = "error"
+	streamTypeData   = "data"
+	portHeader       = "port"
+	requestIDHeader  = "requestID"
+
+	pingPeriod = 10 * time.Second
+)
 
 var errLostConnection = errors.New("lost connection to the pod")
 
@@ -121,9 +132,9 @@ func (p *podConn) open(ctx context.Context, port int) (net.Conn, error) {
 
 func (p *podConn) openStreams(port, id int) (net.Conn, error) {
 	headers := http.Header{}
-	headers.Set(corev1.StreamType, corev1.StreamTypeError)
-	headers.Set(corev1.PortHeader, strconv.Itoa(port))
-	headers.Set(corev1.PortForwardRequestIDHeader, strconv.Itoa(id))
+	headers.Set(streamTypeHeader, streamTypeError)
+	headers.Set(portHeader, strconv.Itoa(port))
+	headers.Set(requestIDHeader, strconv.Itoa(id))
 	verdict, err := p.streams.CreateStream(headers)
 	if err != nil {
 		return nil, fmt.Errorf("error stream: %w", err)
@@ -131,7 +142,7 @@ func (p *podConn) openStreams(port, id int) (net.Conn, error) {
 	_ = verdict.Close() // only the other side writes to it
 
 	headers = headers.Clone()
-	headers.Set(corev1.StreamType, corev1.StreamTypeData)
+	headers.Set(streamTypeHeader, streamTypeData)
 	data, err := p.streams.CreateStream(headers)
 	if err != nil {
 		_ = verdict.Reset()

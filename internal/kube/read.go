@@ -2,51 +2,45 @@ package kube
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strconv"
+)
 
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/rest"
+const (
+	coreV1 = "/api/v1"
+	appsV1 = "/apis/apps/v1"
 )
 
 // Pods lists the pods with the labels; namespace "" means all namespaces,
 // labelSelector "" means any labels.
-func (c *Client) Pods(ctx context.Context, namespace, labelSelector string) ([]corev1.Pod, error) {
-	var list corev1.PodList
-	err := get(ctx, c.core, "pods", namespace, metav1.ListOptions{LabelSelector: labelSelector}, &list)
-	return list.Items, err
+func (c *Client) Pods(ctx context.Context, namespace, labelSelector string) ([]Pod, error) {
+	return list[Pod](ctx, c, coreV1, "pods", namespace, "labelSelector", labelSelector)
 }
 
 // Events lists the events of a namespace that match a field selector, such as
 // "involvedObject.uid=…"; the order is the server's, not that of time.
-func (c *Client) Events(ctx context.Context, namespace, fieldSelector string) ([]corev1.Event, error) {
-	var list corev1.EventList
-	err := get(ctx, c.core, "events", namespace, metav1.ListOptions{FieldSelector: fieldSelector}, &list)
-	return list.Items, err
+func (c *Client) Events(ctx context.Context, namespace, fieldSelector string) ([]Event, error) {
+	return list[Event](ctx, c, coreV1, "events", namespace, "fieldSelector", fieldSelector)
 }
 
 // Deployments lists the Deployments with the labels; namespace "" means all.
-func (c *Client) Deployments(ctx context.Context, namespace, labelSelector string) ([]appsv1.Deployment, error) {
-	var list appsv1.DeploymentList
-	err := get(ctx, c.apps, "deployments", namespace, metav1.ListOptions{LabelSelector: labelSelector}, &list)
-	return list.Items, err
+func (c *Client) Deployments(ctx context.Context, namespace, labelSelector string) ([]Deployment, error) {
+	return list[Deployment](ctx, c, appsV1, "deployments", namespace, "labelSelector", labelSelector)
 }
 
 // ReplicaSets lists the ReplicaSets with the labels; namespace "" means all.
-func (c *Client) ReplicaSets(ctx context.Context, namespace, labelSelector string) ([]appsv1.ReplicaSet, error) {
-	var list appsv1.ReplicaSetList
-	err := get(ctx, c.apps, "replicasets", namespace, metav1.ListOptions{LabelSelector: labelSelector}, &list)
-	return list.Items, err
+func (c *Client) ReplicaSets(ctx context.Context, namespace, labelSelector string) ([]ReplicaSet, error) {
+	return list[ReplicaSet](ctx, c, appsV1, "replicasets", namespace, "labelSelector", labelSelector)
 }
 
 // Logs gives the last lines of a container's log; previous asks for the
 // container's run before the present one, which is the one that crashed.
 func (c *Client) Logs(ctx context.Context, namespace, pod, container string, previous bool, lines int64) (string, error) {
-	log, err := c.core.Get().Resource("pods").Namespace(namespace).Name(pod).SubResource("log").
-		SpecificallyVersionedParams(&corev1.PodLogOptions{Container: container, Previous: previous, TailLines: &lines}, parameters, corev1.SchemeGroupVersion).
+	log, err := c.rest.Get().Resource("pods").Namespace(namespace).Name(pod).SubResource("log").
+		Param("container", container).
+		Param("previous", strconv.FormatBool(previous)).
+		Param("tailLines", strconv.FormatInt(lines, 10)).
 		DoRaw(ctx)
 	if err != nil {
 		return "", fmt.Errorf("log of container %s in pod %s/%s: %w", container, namespace, pod, err)
@@ -54,26 +48,24 @@ func (c *Client) Logs(ctx context.Context, namespace, pod, container string, pre
 	return string(log), nil
 }
 
-// parameters turns options into a query; it needs the types of the core group.
-var parameters = newParameterCodec()
-
-func newParameterCodec() runtime.ParameterCodec {
-	scheme := runtime.NewScheme()
-	if err := corev1.AddToScheme(scheme); err != nil {
-		panic(fmt.Sprintf("registering Kubernetes types: %v", err)) // cannot fail: static
+func list[T any](ctx context.Context, c *Client, group, resource, namespace, selectorKind, selector string) ([]T, error) {
+	request := c.rest.Get().AbsPath(group).Resource(resource).Namespace(namespace)
+	if selector != "" {
+		request.Param(selectorKind, selector)
 	}
-	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
-	return runtime.NewParameterCodec(scheme)
-}
-
-func get(ctx context.Context, client rest.Interface, resource, namespace string, options metav1.ListOptions, into runtime.Object) error {
-	err := client.Get().Resource(resource).Namespace(namespace).
-		SpecificallyVersionedParams(&options, parameters, schema.GroupVersion{Version: "v1"}).
-		Do(ctx).Into(into)
+	var found struct {
+		Items []T `json:"items"`
+	}
+	result := request.Do(ctx)
+	err := result.Error()
+	if err == nil {
+		body, _ := result.Raw()
+		err = json.Unmarshal(body, &found)
+	}
 	if err != nil {
-		return fmt.Errorf("list %s%s: %w", resource, where(namespace), err)
+		return nil, fmt.Errorf("list %s%s: %w", resource, where(namespace), err)
 	}
-	return nil
+	return found.Items, nil
 }
 
 func where(namespace string) string {

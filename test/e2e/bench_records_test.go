@@ -56,7 +56,7 @@ func (m *measurement) pods(t *testing.T) map[string]int {
 	for _, pod := range pods {
 		n := 0
 		for _, s := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
-			n += int(s.RestartCount)
+			n += s.RestartCount
 		}
 		restarts[string(pod.UID)] = n
 	}

@@ -40,6 +40,13 @@ func TestBrokenRelease(t *testing.T) {
 			`last log line: "testserver: listen tcp: address nowhere: missing port in address"; see .kubectl logs`,
 		within: 90 * time.Second,
 	}, {
+		// It passes its probe, again after each restart, and must get no traffic all the same.
+		name:     "ready for a moment",
+		settings: []string{"canaryImage=" + imageFickle},
+		says: `pod \S+: container app: CrashLoopBackOff: exited with code 1, restarted (once|\d+ times); ` +
+			`last log line: "testserver: crashing, as asked for, after 2s"; see .kubectl logs`,
+		within: 90 * time.Second,
+	}, {
 		name:     "bad probe",
 		settings: []string{"canaryImage=" + imageDeaf},
 		says:     `pod \S+: container app: Unhealthy: Readiness probe failed: .*; check .containerPort. and .readinessPath.`,

@@ -36,7 +36,7 @@ func TestForeignImage(t *testing.T) {
 
 	stable := podsOf(t, c, a.namespace, a.name, "stable")
 	require.Len(t, stable, 1)
-	container := stable[0].Spec.Containers[0]
+	container := spec(t, c, stable[0]).Containers[0]
 	require.Equal(t, imageByDigest, container.Image)
 	require.Empty(t, container.Command)
 	require.Empty(t, container.Args)
@@ -79,7 +79,7 @@ func serveRegistry(t *testing.T, c *kube.Client) {
 			return err
 		}
 		for _, pod := range found {
-			if pod.Name == name && len(ready([]corev1.Pod{pod})) == 1 {
+			if pod.Name == name && len(ready([]kube.Pod{pod})) == 1 {
 				return nil
 			}
 		}

@@ -20,10 +20,12 @@ import (
 
 // The images of the tests, which only this machine's Docker has. Each is one static program.
 var (
-	imageGood     = testImage("testserver:good")  // serves on port 9000, ready at /ready
-	imageNext     = testImage("testserver:next")  // serves where the example app does
-	imageCrash    = testImage("testserver:crash") // ends before it listens
-	imageDeaf     = testImage("testserver:deaf")  // serves on a port that nobody asks for
+	imageGood     = testImage("testserver:good")   // serves on port 9000, ready at /ready
+	imageNext     = testImage("testserver:next")   // serves where the example app does
+	imageCrash    = testImage("testserver:crash")  // ends before it listens
+	imageFickle   = testImage("testserver:fickle") // ends soon after it became ready
+	imageDeaf     = testImage("testserver:deaf")   // serves on a port that nobody asks for
+	imageCutoff   = testImage("cutoff:latest")
 	imageHungry   = testImage("hungry:latest")
 	imageRegistry = testImage("testregistry:latest")
 )
@@ -42,13 +44,15 @@ func buildImages(t *testing.T) []string {
 	importImage(t, imageGood, archive(t, server), "/testserver", "-listen", ":9000")
 	importImage(t, imageNext, archive(t, server), "/testserver", "-listen", ":8080")
 	importImage(t, imageCrash, archive(t, server), "/testserver", "-listen", "nowhere")
+	importImage(t, imageFickle, archive(t, server), "/testserver", "-listen", ":8080", "-crash-after", "2s")
 	importImage(t, imageDeaf, archive(t, server), "/testserver", "-listen", ":9999")
 	importImage(t, imageHungry, archive(t, buildProgram(t, "hungry")), "/hungry")
+	importImage(t, imageCutoff, archive(t, buildProgram(t, "cutoff")), "/cutoff")
 	image := pullable(t)
 	imageByDigest = image.reference
 	registry := archive(t, append(buildProgram(t, "testregistry"), image.files...))
 	importImage(t, imageRegistry, registry, "/testregistry", "-listen", fmt.Sprintf("127.0.0.1:%d", registryPort))
-	return []string{imageGood, imageNext, imageCrash, imageDeaf, imageHungry, imageRegistry}
+	return []string{imageGood, imageNext, imageCrash, imageFickle, imageDeaf, imageCutoff, imageHungry, imageRegistry}
 }
 
 type file struct {

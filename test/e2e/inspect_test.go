@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
@@ -22,12 +23,13 @@ var (
 	virtualServices  = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "virtualservices"}
 	gateways         = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "gateways"}
 	destinationRules = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "destinationrules"}
-	services         = corev1.SchemeGroupVersion.WithResource("services")
-	namespaces       = corev1.SchemeGroupVersion.WithResource("namespaces")
-	configMaps       = corev1.SchemeGroupVersion.WithResource("configmaps")
-	podResource      = corev1.SchemeGroupVersion.WithResource("pods")
-	nodes            = corev1.SchemeGroupVersion.WithResource("nodes")
-	limitRanges      = corev1.SchemeGroupVersion.WithResource("limitranges")
+	services         = schema.GroupVersionResource{Version: "v1", Resource: "services"}
+	namespaces       = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	configMaps       = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	podResource      = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	nodes            = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
+	deployments      = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	limitRanges      = schema.GroupVersionResource{Version: "v1", Resource: "limitranges"}
 )
 
 // client is a client of the stack's cluster.
@@ -81,7 +83,7 @@ func versions(t *testing.T, c *kube.Client, namespace string) map[string]string 
 	for _, pod := range pods {
 		restarts := 0
 		for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-			restarts += int(s.RestartCount)
+			restarts += s.RestartCount
 		}
 		found["pods/"+pod.Name] = fmt.Sprintf("%s restarts %d", pod.UID, restarts)
 	}
@@ -89,14 +91,24 @@ func versions(t *testing.T, c *kube.Client, namespace string) map[string]string 
 }
 
 // podsOf lists the pods of a subset that are not ending.
-func podsOf(t *testing.T, c *kube.Client, namespace, name, subset string) []corev1.Pod {
+func podsOf(t *testing.T, c *kube.Client, namespace, name, subset string) []kube.Pod {
 	t.Helper()
 	pods, err := c.Pods(t.Context(), namespace, "app.kubernetes.io/name="+name+",app.kubernetes.io/subset="+subset)
 	require.NoError(t, err)
-	return slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil })
+	return slices.DeleteFunc(pods, func(pod kube.Pod) bool { return pod.DeletionTimestamp != nil })
 }
 
-func names(pods []corev1.Pod) []string {
+// spec is all of a pod's spec.
+func spec(t *testing.T, c *kube.Client, pod kube.Pod) corev1.PodSpec {
+	t.Helper()
+	object, err := objects(c, podResource, pod.Namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
+	require.NoError(t, err)
+	var whole corev1.Pod
+	require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &whole))
+	return whole.Spec
+}
+
+func names(pods []kube.Pod) []string {
 	var names []string
 	for _, pod := range pods {
 		names = append(names, pod.Name)
@@ -105,10 +117,10 @@ func names(pods []corev1.Pod) []string {
 	return names
 }
 
-func ready(pods []corev1.Pod) []corev1.Pod {
-	return slices.DeleteFunc(slices.Clone(pods), func(pod corev1.Pod) bool {
-		return !slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+func ready(pods []kube.Pod) []kube.Pod {
+	return slices.DeleteFunc(slices.Clone(pods), func(pod kube.Pod) bool {
+		return !slices.ContainsFunc(pod.Status.Conditions, func(c kube.Condition) bool {
+			return c.Type == kube.PodReady && c.Status == kube.ConditionTrue
 		})
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	"canary/internal/kube"
@@ -28,7 +29,6 @@ const (
 // patchDeployment changes a Deployment as `kubectl patch --type strategic` does.
 func patchDeployment(t *testing.T, c *kube.Client, namespace, name, patch string) {
 	t.Helper()
-	deployments := appsv1.SchemeGroupVersion.WithResource("deployments")
 	_, err := objects(c, deployments, namespace).Patch(t.Context(), name, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
 	require.NoError(t, err)
 }
@@ -45,18 +45,19 @@ func restart(t *testing.T, c *kube.Client, namespace, name string) {
 func settled(t *testing.T, c *kube.Client, namespace, name string) {
 	t.Helper()
 	eventually(t, 3*time.Minute, func(ctx context.Context) error {
-		list, err := c.Deployments(ctx, namespace, "")
+		object, err := objects(c, deployments, namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
-		for _, d := range list {
-			s := d.Status
-			if d.Name == name && s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == *d.Spec.Replicas &&
-				s.Replicas == s.UpdatedReplicas && s.AvailableReplicas == s.UpdatedReplicas {
-				return nil
-			}
+		var d appsv1.Deployment
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &d); err != nil {
+			return err
 		}
-		return fmt.Errorf("Deployment %s/%s has not its newest pods", namespace, name)
+		if s := d.Status; s.ObservedGeneration < d.Generation || s.UpdatedReplicas != *d.Spec.Replicas ||
+			s.Replicas != s.UpdatedReplicas || s.AvailableReplicas != s.UpdatedReplicas {
+			return fmt.Errorf("Deployment %s/%s has not its newest pods", namespace, name)
+		}
+		return nil
 	})
 }
 

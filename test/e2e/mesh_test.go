@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"canary/internal/dataplane"
+	"canary/internal/kube"
 	"canary/internal/traffic"
 )
 
@@ -34,7 +35,7 @@ func TestPlainTextIsRefused(t *testing.T) {
 	server := p.apiServer(t)
 	pods := ready(podsOf(t, a.client, a.namespace, a.name, "stable"))
 	require.Len(t, pods, 1)
-	require.True(t, probedBySidecar(&pods[0]), "the kubelet would be refused as well")
+	require.True(t, probedBySidecar(spec(t, a.client, pods[0])), "the kubelet would be refused as well")
 
 	refused := func(ctx context.Context) error {
 		status, body, err := server.get(ctx, &pods[0])
@@ -72,8 +73,8 @@ func TestPlainTextIsRefused(t *testing.T) {
 }
 
 // probedBySidecar reports whether the kubelet's probe goes to the sidecar, which needs no certificate for it.
-func probedBySidecar(pod *corev1.Pod) bool {
-	for _, container := range pod.Spec.Containers {
+func probedBySidecar(spec corev1.PodSpec) bool {
+	for _, container := range spec.Containers {
 		if container.Name == "app" && container.ReadinessProbe != nil && container.ReadinessProbe.HTTPGet != nil {
 			return container.ReadinessProbe.HTTPGet.Path == "/app-health/app/readyz"
 		}
@@ -96,7 +97,7 @@ func (p *project) apiServer(t *testing.T) apiServer {
 	return apiServer{host: config.Host, http: client}
 }
 
-func (s apiServer) get(ctx context.Context, pod *corev1.Pod) (status int, body string, err error) {
+func (s apiServer) get(ctx context.Context, pod *kube.Pod) (status int, body string, err error) {
 	address := fmt.Sprintf("%s/api/v1/namespaces/%s/pods/%s:8080/proxy/", s.host, pod.Namespace, pod.Name)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

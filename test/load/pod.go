@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -53,7 +52,7 @@ func StartPod(ctx context.Context, c *kube.Client, logs *Logs, namespace, image 
 	if _, err := c.Dynamic().Resource(podResource).Namespace(namespace).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
 		return nil, fmt.Errorf("create the generator's pod: %w", err)
 	}
-	if err := p.waitFor(ctx, "run", func(pod *corev1.Pod) bool {
+	if err := p.waitFor(ctx, "run", func(pod *kube.Pod) bool {
 		return len(pod.Status.ContainerStatuses) > 0 && pod.Status.ContainerStatuses[0].State.Waiting == nil
 	}); err != nil {
 		return nil, err
@@ -87,7 +86,7 @@ func (p *Pod) Stop(ctx context.Context) error {
 }
 
 // waitFor waits until the pod is so; nil waits until it is gone.
-func (p *Pod) waitFor(ctx context.Context, what string, so func(*corev1.Pod) bool) error {
+func (p *Pod) waitFor(ctx context.Context, what string, so func(*kube.Pod) bool) error {
 	const patience = 2 * time.Minute
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the generator's pod did not %s within %v", what, patience))
 	defer cancel()
@@ -104,7 +103,7 @@ func (p *Pod) waitFor(ctx context.Context, what string, so func(*corev1.Pod) boo
 	}
 }
 
-func (p *Pod) watch(ctx context.Context, w watch.Interface, so func(*corev1.Pod) bool) (bool, error) {
+func (p *Pod) watch(ctx context.Context, w watch.Interface, so func(*kube.Pod) bool) (bool, error) {
 	if so == nil {
 		pods, err := p.client.Pods(ctx, p.namespace, "")
 		if err != nil {
@@ -134,7 +133,7 @@ func (p *Pod) watch(ctx context.Context, w watch.Interface, so func(*corev1.Pod)
 			if !ok || so == nil {
 				continue
 			}
-			var pod corev1.Pod
+			var pod kube.Pod
 			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &pod); err != nil {
 				return false, err
 			}

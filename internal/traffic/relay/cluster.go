@@ -41,7 +41,17 @@ func In(client *kube.Client) Cluster { return cluster{client} }
 type cluster struct{ client *kube.Client }
 
 func (c cluster) Pods(ctx context.Context, namespace, labelSelector string) ([]corev1.Pod, error) {
-	return c.client.Pods(ctx, namespace, labelSelector)
+	list, err := c.pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: labelSelector})
+	if err != nil {
+		return nil, err
+	}
+	pods := make([]corev1.Pod, len(list.Items))
+	for i := range list.Items {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, &pods[i]); err != nil {
+			return nil, fmt.Errorf("pod %s: %w", list.Items[i].GetName(), err)
+		}
+	}
+	return pods, nil
 }
 
 func (c cluster) CreatePod(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
