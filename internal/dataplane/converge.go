@@ -30,7 +30,12 @@ func (b *Before) Converge(ctx context.Context, c *kube.Client, app App, split Sp
 	if !split.valid() {
 		return Converged{}, fmt.Errorf("split %d/%d: weights must be 0 or more and one of them above 0", split.Stable, split.Canary)
 	}
-	fleet := newClusterFleet(c, app)
+	var fleet *clusterFleet
+	if b != nil && b.fleet != nil {
+		fleet = b.fleet
+	} else {
+		fleet = newClusterFleet(c, app)
+	}
 	defer fleet.close()
 	w := newConvergence(fleet, split, report)
 	books := newClusterBooks(c)

@@ -69,6 +69,22 @@ func (f *clusterFleet) list(ctx context.Context) ([]proxy, error) {
 	return proxiesOf(pods, f.gateway), nil
 }
 
+// connect opens the connections to the proxies if they are few enough to be read
+// directly, by reading each once.
+func (f *clusterFleet) connect(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	proxies, err := f.list(ctx)
+	if err != nil || len(proxies) > fewProxies {
+		return
+	}
+	var group sync.WaitGroup
+	for _, p := range proxies {
+		group.Go(func() { _, _ = f.read(ctx, p) }) // a proxy that cannot be read shows later
+	}
+	group.Wait()
+}
+
 // gatewaySelector reads which pods the app's Gateway stands for.
 func (f *clusterFleet) gatewaySelector(ctx context.Context) (labels.Selector, error) {
 	object, err := f.client.Dynamic().Resource(gateways).Namespace(f.app.Namespace).Get(ctx, f.app.Name, metav1.GetOptions{})

@@ -11,9 +11,13 @@ import (
 	"canary/internal/kube"
 )
 
-// snapshotTimeout bounds what a snapshot may cost; what is missing then is only
-// read in another way later.
-const snapshotTimeout = 5 * time.Second
+const (
+	// snapshotTimeout bounds what a snapshot may cost; what is missing then is only
+	// read in another way later.
+	snapshotTimeout = 5 * time.Second
+	// connectTimeout bounds the wait for connections, which are a convenience only.
+	connectTimeout = time.Second
+)
 
 // Before is what istiod's books and the VirtualService were like before the
 // VirtualService was written. The zero value knows nothing.
@@ -26,6 +30,9 @@ type Before struct {
 	running map[string]bool
 	// proxies are the IDs in all books that watch routes.
 	proxies map[string]bool
+	// fleet keeps the connections to the proxies that were made before the write;
+	// nil when there are none.
+	fleet *clusterFleet
 }
 
 // version says which content an object has.
@@ -35,17 +42,19 @@ type version struct {
 }
 
 // Snapshot looks at the cluster before the VirtualService is written, so that
-// Converge can tell afterwards what istiod sent because of the write. It never
+// Converge can tell afterwards what istiod sent because of the write. Where there
+// are few proxies it also connects to them, so that Converge need not. It never
 // fails: what cannot be read makes the wait read more proxies directly.
 func Snapshot(ctx context.Context, c *kube.Client, app App) *Before {
 	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
 	books := newClusterBooks(c)
 	defer books.close()
-	b := &Before{}
+	b := &Before{fleet: newClusterFleet(c, app)}
 	var group sync.WaitGroup
 	group.Go(func() { b.object = objectVersion(ctx, c, app) })
 	group.Go(func() { b.look(ctx, books) })
+	group.Go(func() { b.fleet.connect(ctx) })
 	group.Wait()
 	return b
 }
