@@ -100,6 +100,7 @@ func golden(t *testing.T, name string, r pulumitest.Registration) {
 type fakeLive struct {
 	inForce     dataplane.Split
 	splitErr    error
+	writeErr    error
 	readyErr    map[string]error // by subset
 	convergeAs  dataplane.Converged
 	convergeErr error
@@ -122,6 +123,8 @@ func (f *fakeLive) note(format string, values ...any) {
 }
 
 func (f *fakeLive) split(context.Context) (dataplane.Split, error) { return f.inForce, f.splitErr }
+
+func (f *fakeLive) writable(context.Context) error { return f.writeErr }
 
 func (f *fakeLive) waitReady(_ context.Context, pods map[string]int, report func(string)) error {
 	f.note("ready %v", pods)

@@ -22,6 +22,11 @@ func (r rollout) guard(ctx context.Context, app live, say voice) error {
 	// Without a split that can be read (the first update, or weights that somebody
 	// made impossible), every subset with a weight gains it.
 	known := err == nil
+	if known {
+		if err := app.writable(ctx); err != nil {
+			return fmt.Errorf("the split stays %s, and traffic goes on as before: %w", inForce.Short(), err)
+		}
+	}
 	waitFor := map[string]int{}
 	for subset, pods := range r.pods {
 		if weightOf(r.split, subset) > 0 && (!known || gains(subset, inForce, r.split)) {

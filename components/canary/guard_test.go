@@ -26,6 +26,7 @@ func TestGuard(t *testing.T) {
 		weight   string
 		inForce  dataplane.Split
 		splitErr error
+		writeErr error
 		readyErr map[string]error
 		calls    []string
 		err      string
@@ -73,6 +74,11 @@ func TestGuard(t *testing.T) {
 			calls: []string{"ready map[stable:1]"},
 		},
 		{
+			name: "no write is taken", weight: "50",
+			inForce: dataplane.Split{Stable: 100}, writeErr: errors.New("istiod does not answer"),
+			err: "the split stays 100/0, and traffic goes on as before: istiod does not answer",
+		},
+		{
 			name: "the same split", weight: "50",
 			inForce: dataplane.Split{Stable: 5000, Canary: 5000}, readyErr: sick,
 		},
@@ -85,7 +91,7 @@ func TestGuard(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			app := &fakeLive{inForce: tc.inForce, splitErr: tc.splitErr, readyErr: tc.readyErr}
+			app := &fakeLive{inForce: tc.inForce, splitErr: tc.splitErr, writeErr: tc.writeErr, readyErr: tc.readyErr}
 			r := newRollout(configuration(t, map[string]string{"canaryWeight": tc.weight, "canaryReplicas": "2"}))
 
 			err := r.guard(t.Context(), app, silent())

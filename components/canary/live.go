@@ -12,6 +12,8 @@ import (
 type live interface {
 	// split is the split in force, as the VirtualService says.
 	split(ctx context.Context) (dataplane.Split, error)
+	// writable tells whether the API server would take a change of the split.
+	writable(ctx context.Context) error
 	// waitReady waits for the wanted number of ready pods, by subset.
 	waitReady(ctx context.Context, pods map[string]int, report func(string)) error
 	// warm waits until the proxies hold both subsets.
@@ -44,6 +46,10 @@ func connectCluster(kubeconfig, contextName string, app dataplane.App) (live, er
 
 func (l liveApp) split(ctx context.Context) (dataplane.Split, error) {
 	return dataplane.LiveSplit(ctx, l.client, l.app)
+}
+
+func (l liveApp) writable(ctx context.Context) error {
+	return dataplane.CheckWritable(ctx, l.client, l.app)
 }
 
 func (l liveApp) waitReady(ctx context.Context, pods map[string]int, report func(string)) error {
