@@ -42,18 +42,17 @@ func TestProxyCutOff(t *testing.T) {
 		return nil
 	})
 
-	p.setAll(t, "convergeTimeout=10", "canaryWeight=50")
+	p.setAll(t, "convergeTimeout=20", "canaryWeight=50")
 	version := splitVersion(t, a.client, a.namespace, a.name)
 	result := p.attempt(t, upArgs...)
-	t.Logf("exit code %d after %.1f s: %s", result.code, result.took.Seconds(), lineWith(result.all, pod.Name))
+	t.Logf("exit code %d after %.1f s: %s %s", result.code, result.took.Seconds(), lineWith(result.all, "but after"), lineWith(result.all, pod.Name))
 	require.NotZero(t, result.code, result.all)
-	require.Contains(t, lineWith(result.all, pod.Name), "100/0")
-	require.Contains(t, result.all, "after 10s")
+	require.Contains(t, lineWith(result.all, pod.Name), "serves stable 100 / canary 0")
+	require.Contains(t, result.all, "but after 20s 1 of 4 proxies do not serve it")
 	written := splitVersion(t, a.client, a.namespace, a.name)
 	require.NotEqual(t, version, written, "the split was not written")
 
 	restore()
-	p.set(t, "convergeTimeout", "60")
 	p.up(t)
 	require.Equal(t, written, splitVersion(t, a.client, a.namespace, a.name), "the split was written again")
 	a.requireSplit(t, 50)
