@@ -87,12 +87,21 @@ func (f *Figures) Missed() []string {
 
 // Percentile is the nearest rank of p (0 to 100) in seconds; NaN of nothing.
 func Percentile(times []time.Duration, p float64) float64 {
-	if len(times) == 0 {
+	seconds := make([]float64, len(times))
+	for i, d := range times {
+		seconds[i] = d.Seconds()
+	}
+	return PercentileOf(seconds, p)
+}
+
+// PercentileOf is the nearest rank of p (0 to 100); NaN of nothing.
+func PercentileOf(values []float64, p float64) float64 {
+	if len(values) == 0 {
 		return math.NaN()
 	}
-	sorted := slices.Sorted(slices.Values(times))
+	sorted := slices.Sorted(slices.Values(values))
 	rank := int(math.Ceil(p / 100 * float64(len(sorted))))
-	return sorted[min(max(rank, 1), len(sorted))-1].Seconds()
+	return sorted[min(max(rank, 1), len(sorted))-1]
 }
 
 // Median is the middle of the times in seconds.

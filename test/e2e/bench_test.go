@@ -42,6 +42,7 @@ func TestFigures(t *testing.T) {
 	m.measureRecords(t, f)
 	m.measureNoop(t, f)
 	m.measureRequests(t, f)
+	m.measureScale(t, f, changes)
 
 	f.Add("upFromNothingSeconds", upTook.Seconds(), "`pulumi up` of the default stack: cluster of four nodes, Istio, app")
 	start = time.Now()
