@@ -30,16 +30,13 @@ func (b *Before) Converge(ctx context.Context, c *kube.Client, app App, split Sp
 	if !split.valid() {
 		return Converged{}, fmt.Errorf("split %d/%d: weights must be 0 or more and one of them above 0", split.Stable, split.Canary)
 	}
-	var fleet *clusterFleet
+	fleet, books := newClusterFleet(c, app), newClusterBooks(c)
 	if b != nil && b.fleet != nil {
-		fleet = b.fleet
-	} else {
-		fleet = newClusterFleet(c, app)
+		fleet, books = b.fleet, b.books
 	}
 	defer fleet.close()
-	w := newConvergence(fleet, split, report)
-	books := newClusterBooks(c)
 	defer books.close()
+	w := newConvergence(fleet, split, report)
 	if b.taken() {
 		w.consult(books, b, func(ctx context.Context) bool {
 			now := objectVersion(ctx, c, app)

@@ -69,17 +69,20 @@ func (f *clusterFleet) list(ctx context.Context) ([]proxy, error) {
 	return proxiesOf(pods, f.gateway), nil
 }
 
-// connect opens the connections to the proxies if they are few enough to be read
-// directly, by reading each once.
+// connect opens the connections to the proxies that are going to be read directly,
+// by reading each once: all if they are few, otherwise the gateways.
 func (f *clusterFleet) connect(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	proxies, err := f.list(ctx)
-	if err != nil || len(proxies) > fewProxies {
+	if err != nil {
 		return
 	}
 	var group sync.WaitGroup
 	for _, p := range proxies {
+		if len(proxies) > fewProxies && !p.gateway {
+			continue
+		}
 		group.Go(func() { _, _ = f.read(ctx, p) }) // a proxy that cannot be read shows later
 	}
 	group.Wait()

@@ -30,9 +30,10 @@ type Before struct {
 	running map[string]bool
 	// proxies are the IDs in all books that watch routes.
 	proxies map[string]bool
-	// fleet keeps the connections to the proxies that were made before the write;
-	// nil when there are none.
+	// fleet and books keep the connections that were made before the write; nil
+	// when there are none.
 	fleet *clusterFleet
+	books *clusterBooks
 }
 
 // version says which content an object has.
@@ -42,18 +43,17 @@ type version struct {
 }
 
 // Snapshot looks at the cluster before the VirtualService is written, so that
-// Converge can tell afterwards what istiod sent because of the write. Where there
-// are few proxies it also connects to them, so that Converge need not. It never
-// fails: what cannot be read makes the wait read more proxies directly.
+// Converge can tell afterwards what istiod sent because of the write. It also
+// connects to what Converge is going to read, and leaves that to Converge to
+// close. It never fails: what cannot be read makes the wait read more proxies
+// directly.
 func Snapshot(ctx context.Context, c *kube.Client, app App) *Before {
 	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
-	books := newClusterBooks(c)
-	defer books.close()
-	b := &Before{fleet: newClusterFleet(c, app)}
+	b := &Before{fleet: newClusterFleet(c, app), books: newClusterBooks(c)}
 	var group sync.WaitGroup
 	group.Go(func() { b.object = objectVersion(ctx, c, app) })
-	group.Go(func() { b.look(ctx, books) })
+	group.Go(func() { b.look(ctx, b.books) })
 	group.Go(func() { b.fleet.connect(ctx) })
 	group.Wait()
 	return b

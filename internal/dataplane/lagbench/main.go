@@ -91,12 +91,17 @@ func measure(ctx context.Context) (err error) {
 		defer end()
 	}
 	app := dataplane.App{Namespace: *name, Name: *name, Host: *host}
+	current, err := dataplane.LiveSplit(ctx, client, app)
+	if err != nil {
+		return err
+	}
 	r := result{Simulated: *count, Changes: *changes}
 	for i := range *changes {
-		split := dataplane.Split{Stable: 100}
-		if i%2 == 0 {
-			split = dataplane.Split{Stable: 50, Canary: 50}
+		split := dataplane.Split{Stable: 50, Canary: 50}
+		if current.Canary > 0 {
+			split = dataplane.Split{Stable: 100}
 		}
+		current = split
 		if err := r.change(ctx, client, app, split, waves); err != nil {
 			return fmt.Errorf("change %d: %w", i+1, err)
 		}
@@ -127,8 +132,12 @@ func (r *result) change(ctx context.Context, client *kube.Client, app dataplane.
 	if waves == nil {
 		return nil
 	}
-	w, ok := <-waves
-	if !ok || w.Proxies != *count {
+	var w wave
+	select {
+	case w = <-waves:
+	case <-time.After(time.Minute):
+	}
+	if w.Proxies != *count {
 		return fmt.Errorf("the simulator says %+v", w)
 	}
 	r.Wave = append(r.Wave, w.Last.Sub(written).Seconds())
