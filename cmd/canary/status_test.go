@@ -204,6 +204,34 @@ func TestWatchPrintsChanges(t *testing.T) {
 	}
 }
 
+// An update changes the configuration that the look began with.
+func TestWatchReadsTheConfigurationAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		f := &fakeView{pictures: []picture{good(), good(), good(), good(), good(), good()}, last: stop}
+		var stdout bytes.Buffer
+		read := 0
+		code := run(ctx, []string{"status", "--watch"}, environment{
+			stdout: &stdout, stderr: new(bytes.Buffer),
+			outputs: func(context.Context, string) (*stack.Outputs, error) {
+				read++
+				split := map[string]float64{"stable": 50, "canary": 50}
+				if read == 1 {
+					split = map[string]float64{"stable": 100, "canary": 0}
+				}
+				return &stack.Outputs{URL: "http://web.test", Namespace: "shop", Name: "web", Split: split}, nil
+			},
+			view:  func(stack.Secret, dataplane.App) (view, error) { return f, nil },
+			pause: time.Second, now: time.Now,
+		})
+		require.Equal(t, 0, code)
+		require.Equal(t, 2, read, "not again once they agree")
+		require.Contains(t, stdout.String(), "configured: stable 100 % / canary 0 % -> stable 50 % / canary 50 %\n")
+	})
+}
+
 func TestFit(t *testing.T) {
 	t.Parallel()
 	var lines []string

@@ -14,8 +14,13 @@ import (
 	"canary/internal/stack"
 )
 
-// watchPause is the time between the end of a look and the next.
-const watchPause = time.Second
+const (
+	// watchPause is the time between the end of a look and the next.
+	watchPause = time.Second
+	// outputsPause is the same for the stack's outputs, which cost more. They are
+	// read again only while the cluster has another split.
+	outputsPause = 3 * time.Second
+)
 
 // follow looks again until the context ends, which is the way to end it.
 func (s *statusCommand) follow(ctx context.Context, v view, outputs *stack.Outputs, last *status) error {
@@ -29,12 +34,18 @@ func (s *statusCommand) follow(ctx context.Context, v view, outputs *stack.Outpu
 	if err := show(nil, last); err != nil {
 		return fmt.Errorf("write the status: %w", err)
 	}
-	problem := ""
+	problem, outputsRead := "", s.env.now()
 	for {
 		select {
 		case <-ctx.Done():
 			return last.exit()
 		case <-time.After(s.env.pause):
+		}
+		if last.Live != nil && *last.Live != last.Configured && s.env.now().Sub(outputsRead) >= outputsPause {
+			outputsRead = s.env.now()
+			if fresh, err := s.env.outputs(ctx, s.stackName); err == nil { // an update that is under way holds them back
+				outputs = fresh
+			}
 		}
 		next, err := look(ctx, v, outputs)
 		switch {
@@ -138,7 +149,7 @@ func facts(s *status) []fact {
 	if s.Live != nil {
 		live = s.Live.String()
 	}
-	all := []fact{{"VirtualService", live}}
+	all := []fact{{"configured", s.Configured.String()}, {"VirtualService", live}}
 	for _, subset := range s.Subsets {
 		all = append(all, fact{subset.Subset, subset.pods() + " " + orDash(subset.Image)})
 	}
