@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"canary/test/bench"
+	"canary/test/machine"
 )
 
 // scale is what lagbench prints.
@@ -69,9 +70,11 @@ func (m *measurement) measureScale(t *testing.T, f *bench.Figures, changes int) 
 	}
 	for _, n := range []int{0, 10, 30} {
 		m.clients(t, n)
+		quiet(t)
 		add(n, "real", measure())
 	}
 	m.clients(t, 0)
+	quiet(t)
 	for _, n := range []int{100, 500} {
 		add(n, "simulated", measure("--sim", filepath.Join(programs, "sim"), "--count", strconv.Itoa(n)))
 	}
@@ -80,7 +83,18 @@ func (m *measurement) measureScale(t *testing.T, f *bench.Figures, changes int) 
 		"    line ["+strings.Join(p50, ", ")+"]\n    line ["+strings.Join(p95, ", ")+"]\n```\n\nThe lower line is the median, the upper one the 95th percentile.")
 }
 
-// clients has that many pods with a sidecar in the app's namespace.
+// quiet waits until the machine has little to do: pods that were just started have.
+func quiet(t *testing.T) {
+	t.Helper()
+	eventually(t, 3*time.Minute, func(context.Context) error {
+		if busy := machine.Busy(2 * time.Second); busy > 0.25 {
+			return fmt.Errorf("%.0f %% of the processors' time is used", 100*busy)
+		}
+		return nil
+	})
+}
+
+// clients has that many pods with a sidecar in the app's namespace: copies of the app's, which its Service does not select.
 func (m *measurement) clients(t *testing.T, n int) {
 	t.Helper()
 	const name = "clients"
@@ -97,15 +111,16 @@ func (m *measurement) clients(t *testing.T, n int) {
 		})
 		return
 	}
-	app := spec(t, m.client, podsOf(t, m.client, appName, appName, "stable")[0]).Containers
-	image := ""
-	for _, container := range app {
-		if container.Name == "app" {
-			image = container.Image
-		}
+	app, err := api.Get(t.Context(), appName, metav1.GetOptions{})
+	require.NoError(t, err)
+	pod, _, err := unstructured.NestedMap(app.Object, "spec", "template", "spec")
+	require.NoError(t, err)
+	pod["terminationGracePeriodSeconds"] = int64(1)
+	for _, container := range pod["containers"].([]any) {
+		delete(container.(map[string]any), "lifecycle")
 	}
 	labels := map[string]any{"app": name}
-	_, err := api.Apply(t.Context(), name, &unstructured.Unstructured{Object: map[string]any{
+	_, err = api.Apply(t.Context(), name, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": name},
 		"spec": map[string]any{
 			"replicas": int64(n), "selector": map[string]any{"matchLabels": labels},
@@ -113,10 +128,7 @@ func (m *measurement) clients(t *testing.T, n int) {
 				"metadata": map[string]any{"labels": labels, "annotations": map[string]any{
 					"sidecar.istio.io/proxyCPU": "10m", "sidecar.istio.io/proxyMemory": "40Mi",
 				}},
-				"spec": map[string]any{
-					"terminationGracePeriodSeconds": int64(1),
-					"containers":                    []any{map[string]any{"name": "client", "image": image, "command": []any{"nginx", "-g", "daemon off;"}}},
-				},
+				"spec": pod,
 			},
 		},
 	}}, metav1.ApplyOptions{FieldManager: "e2e", Force: true})
