@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	gwebsocket "github.com/gorilla/websocket"
@@ -17,12 +18,17 @@ type tunnel struct {
 	*gwebsocket.Conn
 
 	incoming io.Reader
+	close    func() error
 }
 
 var _ net.Conn = (*tunnel)(nil)
 
 func newTunnel(conn *gwebsocket.Conn) *tunnel {
-	return &tunnel{Conn: conn, incoming: gwebsocket.JoinMessages(conn, "")}
+	return &tunnel{Conn: conn, incoming: gwebsocket.JoinMessages(conn, ""), close: sync.OnceValue(func() error {
+		goodbye := gwebsocket.FormatCloseMessage(gwebsocket.CloseNormalClosure, "")
+		_ = conn.WriteControl(gwebsocket.CloseMessage, goodbye, time.Now().Add(time.Second))
+		return conn.Close()
+	})}
 }
 
 // Read implements net.Conn.
@@ -48,9 +54,6 @@ func (t *tunnel) SetDeadline(at time.Time) error {
 }
 
 // Close says goodbye, if that takes no longer than a second, and closes the
-// connection.
-func (t *tunnel) Close() error {
-	goodbye := gwebsocket.FormatCloseMessage(gwebsocket.CloseNormalClosure, "")
-	_ = t.WriteControl(gwebsocket.CloseMessage, goodbye, time.Now().Add(time.Second))
-	return t.Conn.Close()
-}
+// connection. It may be called again: an error would make SPDY, which closes it
+// too, keep its memory for a second more.
+func (t *tunnel) Close() error { return t.close() }
