@@ -99,7 +99,7 @@ func FindIngress(ctx context.Context, c *kube.Client, app App) (Ingress, error) 
 	}
 	for i := range pods {
 		pod := &pods[i]
-		if pod.Status.Phase != kube.PodRunning || pod.DeletionTimestamp != nil || !podReady(pod) {
+		if pod.Status.Phase != kube.PodRunning || pod.DeletionTimestamp != nil || !pod.Ready() {
 			continue
 		}
 		services, err := c.Dynamic().Resource(schema.GroupVersionResource{Version: "v1", Resource: "services"}).Namespace(pod.Namespace).

@@ -28,20 +28,6 @@ func containerNamed(pod *kube.Pod, name string) *kube.Container {
 	return nil
 }
 
-func podReady(pod *kube.Pod) bool {
-	return slices.ContainsFunc(pod.Status.Conditions, func(c kube.Condition) bool {
-		return c.Type == kube.PodReady && c.Status == kube.ConditionTrue
-	})
-}
-
-func restartsOf(pod *kube.Pod) int {
-	n := 0
-	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		n += s.RestartCount
-	}
-	return n
-}
-
 // restartedLately compares with the node's clock, so it is only roughly so.
 func restartedLately(pod *kube.Pod, now time.Time) bool {
 	return slices.ContainsFunc(statuses(pod), func(s kube.ContainerStatus) bool {
@@ -58,7 +44,7 @@ func over(pod *kube.Pod) bool {
 
 // stage is how far a pod has come, 0 to 3: made, placed, started, ready.
 func stage(pod *kube.Pod) int {
-	if podReady(pod) {
+	if pod.Ready() {
 		return 3
 	}
 	started := len(pod.Status.ContainerStatuses) > 0 && !slices.ContainsFunc(pod.Status.ContainerStatuses, func(s kube.ContainerStatus) bool {

@@ -107,7 +107,7 @@ func (r *readiness) round(ctx context.Context) ([]look, error) {
 	readySince := map[string]time.Time{}
 	for _, name := range r.names() {
 		l := look{subsetState: s.subset(r.app, name, r.subsets[name])}
-		l.fresh = r.fresh(l.readyPods, readySince, time.Now())
+		l.fresh = r.fresh(l.ready, readySince, time.Now())
 		line := l.String()
 		if !l.done() {
 			if err := r.examine(ctx, &l); err != nil {
@@ -134,7 +134,7 @@ func (r *readiness) round(ctx context.Context) ([]look, error) {
 func (r *readiness) fresh(pods []*kube.Pod, readySince map[string]time.Time, now time.Time) int {
 	fresh := 0
 	for _, pod := range pods {
-		run := fmt.Sprintf("%s/%d", pod.UID, restartsOf(pod))
+		run := fmt.Sprintf("%s/%d", pod.UID, pod.Restarts())
 		since, known := r.readySince[run]
 		if !known && (r.readySince != nil || restartedLately(pod, now)) {
 			since = now
@@ -226,7 +226,7 @@ func stuck(l look, limit time.Duration) *finding {
 
 func (r *readiness) failure(ctx context.Context, l look, f finding) error {
 	e := &NotReadyError{
-		Subset: l.name, Ready: l.ready, Wanted: l.wanted,
+		Subset: l.name, Ready: len(l.ready), Wanted: l.wanted,
 		Pod: f.pod, Container: f.container, Reason: f.reason, Message: f.message, Advice: f.advice,
 	}
 	if !f.wantsLog {

@@ -15,8 +15,7 @@ const (
 type subsetState struct {
 	name      string
 	wanted    int
-	ready     int         // ready pods of the newest version
-	readyPods []*kube.Pod // these pods
+	ready     []*kube.Pod // ready pods of the newest version
 	fresh     int         // of these pods, those that may be ready for a moment only
 	unready   []*kube.Pod // pods of the newest version that are not ready
 	older     int         // pods of older versions that still count
@@ -25,11 +24,11 @@ type subsetState struct {
 }
 
 func (s *subsetState) done() bool {
-	return s.wanted <= 0 || (s.ownReason == nil && s.ready-s.fresh >= s.wanted && s.older == 0)
+	return s.wanted <= 0 || (s.ownReason == nil && len(s.ready)-s.fresh >= s.wanted && s.older == 0)
 }
 
 func (s *subsetState) String() string {
-	text := fmt.Sprintf("%s: %d of %d pods ready", s.name, s.ready, s.wanted)
+	text := fmt.Sprintf("%s: %d of %d pods ready", s.name, len(s.ready), s.wanted)
 	if s.fresh > 0 {
 		text += fmt.Sprintf(", %d of them for less than %v", s.fresh, steadyAfter)
 	}
@@ -67,9 +66,8 @@ func (s snapshot) subset(app App, name string, wanted int) *subsetState {
 		switch {
 		case hash == "" || pod.Labels[hashLabel] != hash:
 			state.older++
-		case podReady(pod):
-			state.ready++
-			state.readyPods = append(state.readyPods, pod)
+		case pod.Ready():
+			state.ready = append(state.ready, pod)
 			state.stages += stage(pod)
 		default:
 			state.unready = append(state.unready, pod)
@@ -77,7 +75,7 @@ func (s snapshot) subset(app App, name string, wanted int) *subsetState {
 		}
 	}
 	for _, condition := range deployment.Status.Conditions {
-		if condition.Type == kube.DeploymentReplicaFailure && condition.Status == kube.ConditionTrue && state.ready < wanted {
+		if condition.Type == kube.DeploymentReplicaFailure && condition.Status == kube.ConditionTrue && len(state.ready) < wanted {
 			state.ownReason = &finding{
 				kind: kindCreate, uid: name, reason: condition.Reason, message: quote(condition.Message), patience: shortPatience,
 				advice: "the namespace does not admit the pod: check its quota, its limit ranges and its admission webhooks",

@@ -123,7 +123,7 @@ func (v *View) Subsets(ctx context.Context) ([]SubsetStatus, error) {
 			}
 			status.Image = image(&deployment.Spec.Template.Spec)
 			state := s.subset(v.app, name, status.Wanted)
-			status.Ready, status.Older = state.ready, state.older
+			status.Ready, status.Older = len(state.ready), state.older
 		}
 		found = append(found, status)
 	}

@@ -1,6 +1,10 @@
 package kube
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // The objects below hold the fields of Kubernetes' own types that are read here,
 // under the same names. k8s.io/api/core/v1 would add 6 MB to the program, most of
@@ -39,12 +43,25 @@ type Pod struct {
 	Status PodStatus `json:"status"`
 }
 
+// Ready reports whether the pod is ready.
+func (p *Pod) Ready() bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c Condition) bool { return c.Type == PodReady && c.Status == ConditionTrue })
+}
+
+// Restarts is how often containers of the pod were restarted.
+func (p *Pod) Restarts() int {
+	n := 0
+	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		n += s.RestartCount
+	}
+	return n
+}
+
 // PodSpec is how a pod shall be.
 type PodSpec struct {
-	NodeName              string      `json:"nodeName"`
-	InitContainers        []Container `json:"initContainers"`
-	Containers            []Container `json:"containers"`
-	ActiveDeadlineSeconds *int64      `json:"activeDeadlineSeconds"`
+	NodeName       string      `json:"nodeName"`
+	InitContainers []Container `json:"initContainers"`
+	Containers     []Container `json:"containers"`
 }
 
 // Container is a container of a pod; RestartPolicy is set for init containers
@@ -72,8 +89,6 @@ type Probe struct {
 // PodStatus is how a pod is.
 type PodStatus struct {
 	Phase                 string            `json:"phase"`
-	Reason                string            `json:"reason"`
-	Message               string            `json:"message"`
 	Conditions            []Condition       `json:"conditions"`
 	InitContainerStatuses []ContainerStatus `json:"initContainerStatuses"`
 	ContainerStatuses     []ContainerStatus `json:"containerStatuses"`
@@ -111,10 +126,8 @@ type ContainerStateWaiting struct {
 	Message string `json:"message"`
 }
 
-// ContainerStateRunning says since when a container runs.
-type ContainerStateRunning struct {
-	StartedAt metav1.Time `json:"startedAt"`
-}
+// ContainerStateRunning says that a container runs.
+type ContainerStateRunning struct{}
 
 // ContainerStateTerminated says how a container ended.
 type ContainerStateTerminated struct {

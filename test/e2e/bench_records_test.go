@@ -54,11 +54,7 @@ func (m *measurement) pods(t *testing.T) map[string]int {
 	require.NoError(t, err)
 	restarts := map[string]int{}
 	for _, pod := range pods {
-		n := 0
-		for _, s := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
-			n += s.RestartCount
-		}
-		restarts[string(pod.UID)] = n
+		restarts[string(pod.UID)] = pod.Restarts()
 	}
 	return restarts
 }

@@ -81,11 +81,7 @@ func versions(t *testing.T, c *kube.Client, namespace string) map[string]string 
 	pods, err := c.Pods(t.Context(), namespace, "")
 	require.NoError(t, err)
 	for _, pod := range pods {
-		restarts := 0
-		for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-			restarts += s.RestartCount
-		}
-		found["pods/"+pod.Name] = fmt.Sprintf("%s restarts %d", pod.UID, restarts)
+		found["pods/"+pod.Name] = fmt.Sprintf("%s restarts %d", pod.UID, pod.Restarts())
 	}
 	return found
 }
@@ -118,11 +114,7 @@ func names(pods []kube.Pod) []string {
 }
 
 func ready(pods []kube.Pod) []kube.Pod {
-	return slices.DeleteFunc(slices.Clone(pods), func(pod kube.Pod) bool {
-		return !slices.ContainsFunc(pod.Status.Conditions, func(c kube.Condition) bool {
-			return c.Type == kube.PodReady && c.Status == kube.ConditionTrue
-		})
-	})
+	return slices.DeleteFunc(slices.Clone(pods), func(pod kube.Pod) bool { return !pod.Ready() })
 }
 
 // eventually waits for a condition, which says what is missing as an error.
