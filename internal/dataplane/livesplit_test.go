@@ -71,6 +71,11 @@ func fakeAPI(t *testing.T, objects map[string]string) *kube.Client {
 		_, _ = w.Write([]byte(object))
 	}))
 	t.Cleanup(server.Close)
+	return clientOf(t, server)
+}
+
+func clientOf(t *testing.T, server *httptest.Server) *kube.Client {
+	t.Helper()
 	client, err := kube.New([]byte(`{"apiVersion":"v1","kind":"Config","current-context":"c","clusters":[{"name":"c","cluster":{"server":"`+server.URL+`"}}],"contexts":[{"name":"c","context":{"cluster":"c"}}]}`), "")
 	require.NoError(t, err)
 	return client

@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"canary/internal/kube"
 )
 
 func TestCheckWritable(t *testing.T) {
@@ -44,11 +42,8 @@ func TestCheckWritable(t *testing.T) {
 				_, _ = io.WriteString(w, tc.answer)
 			}))
 			defer server.Close()
-			config := fmt.Sprintf(`{"current-context":"a","contexts":[{"name":"a","context":{"cluster":"a"}}],"clusters":[{"name":"a","cluster":{"server":%q}}]}`, server.URL)
-			client, err := kube.New([]byte(config), "")
-			require.NoError(t, err)
 
-			err = CheckWritable(t.Context(), client, exampleApp)
+			err := CheckWritable(t.Context(), clientOf(t, server), exampleApp)
 
 			require.Equal(t, "PATCH /apis/networking.istio.io/v1/namespaces/app-example/virtualservices/app-example?dryRun=All {}", asked)
 			if tc.want == "" {

@@ -131,18 +131,11 @@ func cutOff(t *testing.T, c *kube.Client, pod kube.Pod, address string) (restore
 		}
 		return nil
 	})
-	restored := false
-	restore = func() {
-		if !restored {
-			restored = true
-			ask(t, c, http.MethodPost, pod.Namespace, pod.Name, port, "/restore")
-		}
-	}
 	t.Cleanup(func() {
 		// Such a container stays in its pod: the pod makes room for one without.
 		if err := objects(c, podResource, pod.Namespace).Delete(context.Background(), pod.Name, metav1.DeleteOptions{}); err != nil {
 			t.Errorf("delete pod %s: %v", pod.Name, err)
 		}
 	})
-	return restore
+	return func() { ask(t, c, http.MethodPost, pod.Namespace, pod.Name, port, "/restore") }
 }
