@@ -25,12 +25,18 @@ func program(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	ground := kubernetes.Ready
+	appArgs := &canary.Args{Config: cfg, Kubeconfig: kubernetes.Kubeconfig, Context: kubernetes.Context}
+	// Nothing below may hold up a roll back.
+	ground, err := canary.RollBackFirst(ctx, appArgs, kubernetes.Ready)
+	if err != nil {
+		return err
+	}
 	// What stands on the ground goes when the stack's own cluster goes, so that it
 	// can be destroyed while the cluster does not answer.
+	var mesh []pulumi.Resource
 	onGround := func() []pulumi.ResourceOption {
 		return []pulumi.ResourceOption{
-			pulumi.Provider(kubernetes.Provider), pulumi.DeletedWith(kubernetes.Owned), pulumi.DependsOn(ground),
+			pulumi.Provider(kubernetes.Provider), pulumi.DeletedWith(kubernetes.Owned), pulumi.DependsOnInputs(ground), pulumi.DependsOn(mesh),
 		}
 	}
 
@@ -39,16 +45,14 @@ func program(ctx *pulumi.Context) error {
 		if kubernetes.Owned == nil {
 			args.Kubeconfig, args.Context = kubernetes.Kubeconfig, kubernetes.Context
 		}
-		mesh, err := istio.New(ctx, "istio", args, onGround()...)
+		installed, err := istio.New(ctx, "istio", args, onGround()...)
 		if err != nil {
 			return err
 		}
-		ground = append(ground, mesh.Ready...)
+		mesh = installed.Ready
 	}
 
-	app, err := canary.New(ctx, "app", &canary.Args{
-		Config: cfg, Kubeconfig: kubernetes.Kubeconfig, Context: kubernetes.Context,
-	}, onGround()...)
+	app, err := canary.New(ctx, "app", appArgs, onGround()...)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,12 @@ func newRollout(c *config.Config) rollout {
 
 // converge waits until every proxy serves the split, and says so.
 func (r rollout) converge(ctx context.Context, app live, say voice) error {
+	ctx, stop := r.endOnDrift(ctx, app)
+	defer stop()
 	converged, err := app.converge(ctx, r.before.Load(), r.split, r.timeout, say.progress)
+	if drift := new(driftError); errors.As(context.Cause(ctx), &drift) {
+		return drift
+	}
 	if lag := new(dataplane.LagError); errors.As(err, &lag) && lag.NoGateway {
 		return fmt.Errorf("%w\nthe Gateway selects pods with the label istio=%s", err, r.gateway)
 	}

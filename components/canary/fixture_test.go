@@ -99,6 +99,7 @@ func golden(t *testing.T, name string, r pulumitest.Registration) {
 // fakeLive is a cluster that answers at once, and writes down what it was asked.
 type fakeLive struct {
 	inForce     dataplane.Split
+	authorAs    string
 	splitErr    error
 	writeErr    error
 	readyErr    map[string]error // by subset
@@ -122,7 +123,33 @@ func (f *fakeLive) note(format string, values ...any) {
 	f.calls = append(f.calls, fmt.Sprintf(format, values...))
 }
 
-func (f *fakeLive) split(context.Context) (dataplane.Split, error) { return f.inForce, f.splitErr }
+func (f *fakeLive) split(context.Context) (dataplane.Split, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.inForce, f.splitErr
+}
+
+func (f *fakeLive) author(context.Context) (string, error) { return f.authorAs, nil }
+
+func (f *fakeLive) write(_ context.Context, split dataplane.Split) error {
+	f.note("roll back to %s", split.Short())
+	if f.writeErr != nil {
+		return f.writeErr
+	}
+	f.written(split)
+	return nil
+}
+
+// written is what the VirtualService says from now on.
+func (f *fakeLive) written(split dataplane.Split) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.inForce, f.splitErr = split, nil
+}
+
+func (f *fakeLive) anyReady(_ context.Context, subset string) (bool, error) {
+	return f.readyErr[subset] == nil, nil
+}
 
 func (f *fakeLive) writable(context.Context) error { return f.writeErr }
 
@@ -157,6 +184,22 @@ func (f *fakeLive) converge(_ context.Context, before *dataplane.Before, split d
 	return f.convergeAs, f.convergeErr
 }
 
+// registered plays the API server: what is written is in force.
+func (f *fakeLive) registered(args pulumi.MockResourceArgs) resource.PropertyMap {
+	if args.TypeToken == virtualServiceType {
+		routes := args.Inputs["spec"].ObjectValue()["http"].ArrayValue()[0].ObjectValue()["route"].ArrayValue()
+		weight := func(i int) int32 { return int32(routes[i].ObjectValue()["weight"].NumberValue()) }
+		f.written(dataplane.Split{Stable: weight(0), Canary: weight(1)})
+	}
+	return nil
+}
+
+// update registers the component as in an update.
+func (f *fakeLive) update(t *testing.T, options map[string]string) (*pulumitest.Recorder, error) {
+	t.Helper()
+	return pulumitest.Run(program(configuration(t, options), f.connect, nil), pulumitest.WithOutputs(f.registered))
+}
+
 // orderedLive also writes down what is registered, after the guard as an engine
 // runs it.
 type orderedLive struct {
@@ -174,7 +217,7 @@ func (o *orderedLive) registered(args pulumi.MockResourceArgs) resource.Property
 		}
 		o.note("write VirtualService")
 	}
-	return nil
+	return o.fakeLive.registered(args)
 }
 
 // typesOf are the resource types of URNs.

@@ -22,6 +22,9 @@ func (r rollout) guard(ctx context.Context, app live, say voice) error {
 	// Without a split that can be read (the first update, or weights that somebody
 	// made impossible), every subset with a weight gains it.
 	known := err == nil
+	if known && inForce.Equal(r.split) {
+		return nil // a roll back has moved it, or only the rest of the object changes
+	}
 	if known {
 		if err := app.writable(ctx); err != nil {
 			return fmt.Errorf("the split stays %s, and traffic goes on as before: %w", inForce.Short(), err)

@@ -179,6 +179,7 @@ func TestConverge(t *testing.T) {
 			r := newRollout(configuration(t, map[string]string{"canaryWeight": "50"}))
 			say, said := silent(), []string(nil)
 			say.info = func(line string) { said = append(said, line) }
+			tc.app.written(r.split)
 
 			err := r.converge(t.Context(), tc.app, say)
 

@@ -12,6 +12,12 @@ import (
 type live interface {
 	// split is the split in force, as the VirtualService says.
 	split(ctx context.Context) (dataplane.Split, error)
+	// author says who wrote that split last, and when; "" is not known.
+	author(ctx context.Context) (string, error)
+	// write writes a split into the VirtualService.
+	write(ctx context.Context, split dataplane.Split) error
+	// anyReady reports whether a subset has a pod that can serve.
+	anyReady(ctx context.Context, subset string) (bool, error)
 	// writable tells whether the API server would take a change of the split.
 	writable(ctx context.Context) error
 	// waitReady waits for the wanted number of ready pods, by subset.
@@ -46,6 +52,18 @@ func connectCluster(kubeconfig, contextName string, app dataplane.App) (live, er
 
 func (l liveApp) split(ctx context.Context) (dataplane.Split, error) {
 	return dataplane.LiveSplit(ctx, l.client, l.app)
+}
+
+func (l liveApp) author(ctx context.Context) (string, error) {
+	return dataplane.SplitAuthor(ctx, l.client, l.app)
+}
+
+func (l liveApp) write(ctx context.Context, split dataplane.Split) error {
+	return dataplane.WriteSplit(ctx, l.client, l.app, split)
+}
+
+func (l liveApp) anyReady(ctx context.Context, subset string) (bool, error) {
+	return dataplane.AnyReady(ctx, l.client, l.app, subset)
 }
 
 func (l liveApp) writable(ctx context.Context) error {

@@ -112,11 +112,11 @@ func (b builder) deployment(s subset, w workloads, opts ...pulumi.ResourceOption
 // round: first the split, then the subsets, then what they lead to.
 func (b builder) routing(w workloads) (pulumi.Resource, error) {
 	cfg := b.args.Config
-	gateway, err := b.customResource(routingObject(cfg, "Gateway", gatewaySpec(cfg), nil), after(w.namespace))
+	gateway, err := b.customResource(routingObject(cfg, "Gateway", gatewaySpec(cfg)), after(w.namespace))
 	if err != nil {
 		return nil, err
 	}
-	destinationRule, err := b.customResource(routingObject(cfg, "DestinationRule", destinationRuleSpec(cfg), nil), after(w.all...))
+	destinationRule, err := b.customResource(routingObject(cfg, "DestinationRule", destinationRuleSpec(cfg)), after(w.all...))
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (b builder) routing(w workloads) (pulumi.Resource, error) {
 	if err != nil {
 		return nil, err
 	}
-	split := routingObject(cfg, "VirtualService", virtualServiceSpec(cfg), map[string]string{patchForce: "true"})
+	split := routingObject(cfg, "VirtualService", virtualServiceSpec(cfg))
 	return b.customResource(split, after(w.all...), after(gateway, destinationRule), guarded)
 }
 

@@ -19,11 +19,6 @@ const (
 
 	// meshGateway is Istio's name for all sidecars.
 	meshGateway = "mesh"
-
-	// patchForce makes the provider take back a field that somebody else changed,
-	// such as a weight by kubectl. Without it the next update would fail with a
-	// conflict, at a moment when it may be a roll back.
-	patchForce = "pulumi.com/patchForce"
 )
 
 // gatewaySpec opens the app's host at the ingress gateway.
@@ -80,12 +75,11 @@ func strictMTLS() *securityv1beta1.PeerAuthentication {
 type istioObject struct {
 	version, kind, name string
 	spec                json.Marshaler
-	annotations         map[string]string
 }
 
 // routingObject is one of those that lead traffic to the app; all have its name.
-func routingObject(c *config.Config, kind string, spec json.Marshaler, annotations map[string]string) istioObject {
-	return istioObject{version: networkingVersion, kind: kind, name: c.Name, spec: spec, annotations: annotations}
+func routingObject(c *config.Config, kind string, spec json.Marshaler) istioObject {
+	return istioObject{version: networkingVersion, kind: kind, name: c.Name, spec: spec}
 }
 
 // args are the object's in the app's namespace.
@@ -97,7 +91,7 @@ func (o istioObject) args(c *config.Config) (*apiextensions.CustomResourceArgs, 
 	return &apiextensions.CustomResourceArgs{
 		ApiVersion:  pulumi.String(o.version),
 		Kind:        pulumi.String(o.kind),
-		Metadata:    metadata(c, o.name, map[string]string{nameLabel: c.Name}, o.annotations),
+		Metadata:    metadata(c, o.name, map[string]string{nameLabel: c.Name}, nil),
 		OtherFields: kubernetes.UntypedArgs{"spec": fields},
 	}, nil
 }

@@ -1,6 +1,8 @@
 package canary
 
 import (
+	"maps"
+
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -21,6 +23,12 @@ const (
 	// for; the wait of this package does neither.
 	skipAwait = "pulumi.com/skipAwait"
 
+	// patchForce makes the provider take back a field that somebody else changed,
+	// such as a weight by kubectl or the number of pods by kubectl scale. Without it
+	// the next update would fail with a conflict, at a moment when it may be a roll
+	// back.
+	patchForce = "pulumi.com/patchForce"
+
 	checksumAnnotation    = "checksum/nginx.conf"
 	proxyConfigAnnotation = "proxy.istio.io/config"
 
@@ -33,8 +41,9 @@ const (
 func namespaceArgs(c *config.Config) *corev1.NamespaceArgs {
 	return &corev1.NamespaceArgs{
 		Metadata: metav1.ObjectMetaArgs{
-			Name:   pulumi.String(c.Namespace),
-			Labels: pulumi.StringMap{"istio-injection": pulumi.String("enabled")},
+			Name:        pulumi.String(c.Namespace),
+			Annotations: pulumi.StringMap{patchForce: pulumi.String("true")},
+			Labels:      pulumi.StringMap{"istio-injection": pulumi.String("enabled")},
 		},
 	}
 }
@@ -217,15 +226,15 @@ func exampleApp(pod *corev1.PodSpecArgs, app *corev1.ContainerArgs, port int, co
 	}
 }
 
-// metadata is that of an object in the app's namespace.
+// metadata is that of an object in the app's namespace, which the stack owns
+// whoever else writes to it.
 func metadata(c *config.Config, name string, labels, annotations map[string]string) metav1.ObjectMetaArgs {
-	m := metav1.ObjectMetaArgs{
-		Name:      pulumi.String(name),
-		Namespace: pulumi.String(c.Namespace),
-		Labels:    pulumi.ToStringMap(labels),
+	all := map[string]string{patchForce: "true"}
+	maps.Copy(all, annotations)
+	return metav1.ObjectMetaArgs{
+		Name:        pulumi.String(name),
+		Namespace:   pulumi.String(c.Namespace),
+		Labels:      pulumi.ToStringMap(labels),
+		Annotations: pulumi.ToStringMap(all),
 	}
-	if annotations != nil {
-		m.Annotations = pulumi.ToStringMap(annotations)
-	}
-	return m
 }

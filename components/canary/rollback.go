@@ -1,0 +1,118 @@
+package canary
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"canary/internal/dataplane"
+)
+
+// RollBackFirst takes weight from the canary, when the configuration gives it
+// less than the split in force does, before anything else of the stack is
+// touched: what is wrong with another resource, a chart repository or an image
+// must not hold a roll back up. The update then goes on and records the split
+// with the VirtualService, as every other. after is what to depend on so as to
+// come later: the resources needed, once the split is safe. Nothing is done in a
+// preview.
+func RollBackFirst(ctx *pulumi.Context, args *Args, needed []pulumi.Resource) (after pulumi.ResourceArrayInput, err error) {
+	if args == nil || args.Config == nil || args.Kubeconfig == nil {
+		return nil, errors.New("canary: args, its config and its kubeconfig must not be nil")
+	}
+	if ctx.DryRun() {
+		return pulumi.NewResourceArray(needed...), nil
+	}
+	b := newBuilder(ctx, "roll back", args, nil)
+	done := b.inCluster(func(ctx context.Context, app live) error {
+		return b.rollout.rollBack(ctx, app, b.voice(nil))
+	})
+	return done.ApplyT(func(any) []pulumi.Resource { return needed }).(pulumi.ResourceArrayOutput), nil
+}
+
+func (r rollout) rollBack(ctx context.Context, app live, say voice) error {
+	inForce, err := app.split(ctx)
+	switch {
+	case apierrors.IsNotFound(err), errors.Is(err, dataplane.ErrNoSplit):
+		return nil // there is nothing to take weight from; the update writes it
+	case err != nil:
+		return err
+	case !gains(canarySubset, r.split, inForce):
+		return nil
+	}
+	// Pods that are fewer than wanted are better than a sick canary. Without any,
+	// the guard of the update says what is missing.
+	if ready, err := app.anyReady(ctx, stableSubset); err != nil || !ready {
+		return err
+	}
+	by := ""
+	if author, err := app.author(ctx); err == nil && author != "" && !ours(author) {
+		by = ", written by " + author
+	}
+	say.info(fmt.Sprintf("rolling back before anything else: the split in force is %s%s", inForce, by))
+	r.before.Store(app.look(ctx))
+	if err := app.write(ctx, r.split); err != nil {
+		return fmt.Errorf("the split stays %s, and traffic goes on as before: %w", inForce.Short(), err)
+	}
+	return r.converge(ctx, app, say)
+}
+
+// ours reports whether an author is the stack itself: Pulumi's provider, or a
+// roll back of this program.
+func ours(author string) bool {
+	return strings.HasPrefix(author, "pulumi-kubernetes") || strings.HasPrefix(author, "canary ")
+}
+
+// driftError says that the VirtualService holds another split than the update
+// wrote or found right.
+type driftError struct{ message string }
+
+func (e *driftError) Error() string { return e.message }
+
+// driftPause is how often the VirtualService is looked at during a wait.
+const driftPause = time.Second
+
+// endOnDrift is a context that ends with a *driftError as its cause when the
+// VirtualService says something else than the wanted split: no proxy will ever
+// serve that. stop ends the looking.
+func (r rollout) endOnDrift(parent context.Context, app live) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	go func() {
+		for {
+			if err := r.drift(ctx, app); err != nil {
+				cancel(err)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(driftPause):
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// drift compares the VirtualService with the wanted split; it is nil where the
+// object cannot be read, which the wait itself tells.
+func (r rollout) drift(ctx context.Context, app live) error {
+	inForce, err := app.split(ctx)
+	const repair = "nothing was changed; `pulumi up --refresh` writes the configured split"
+	switch {
+	case apierrors.IsNotFound(err):
+		return &driftError{fmt.Sprintf("the VirtualService is gone, so that nothing splits traffic: somebody deleted it (%v); %s", err, repair)}
+	case errors.Is(err, dataplane.ErrNoSplit):
+		return &driftError{err.Error()}
+	case err != nil || inForce.Equal(r.split):
+		return nil
+	}
+	by := ""
+	if author, err := app.author(ctx); err == nil && author != "" {
+		by = ", as " + author + " wrote it"
+	}
+	return &driftError{fmt.Sprintf("the VirtualService holds the split %s%s; the configuration says %s. This may be somebody's roll back: %s",
+		inForce, by, r.split, repair)}
+}
