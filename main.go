@@ -8,8 +8,13 @@ import (
 	"canary/components/canary"
 	"canary/components/cluster"
 	"canary/components/istio"
+	"canary/internal/charts"
 	"canary/internal/config"
 )
+
+// chartsDir is where Istio's charts are kept, in the project's own folder. The
+// path is relative, since it is part of the state: it is the same in every checkout.
+const chartsDir = ".canary/charts"
 
 func main() {
 	pulumi.Run(program)
@@ -41,7 +46,7 @@ func program(ctx *pulumi.Context) error {
 	}
 
 	if cfg.Istio.Install {
-		args := &istio.Args{Config: cfg.Istio, DrainSeconds: cfg.DrainSeconds}
+		args := &istio.Args{Config: cfg.Istio, DrainSeconds: cfg.DrainSeconds, Charts: charts.Store{Dir: chartsDir}}
 		if kubernetes.Owned == nil {
 			args.Kubeconfig, args.Context = kubernetes.Kubeconfig, kubernetes.Context
 		}

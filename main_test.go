@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,14 +124,17 @@ func TestWrongConfigRegistersNothing(t *testing.T) {
 }
 
 // run runs the program as in a preview, with configuration by full key.
+// Istio's charts come from a registry, which the program itself does not read.
 func run(config map[string]string) (*pulumitest.Recorder, error) {
+	all := map[string]string{"canary:istioChartRepository": "oci://registry.example.com/charts"}
+	maps.Copy(all, config)
 	outputs := func(args pulumi.MockResourceArgs) resource.PropertyMap {
 		if args.TypeToken != commandType {
 			return nil
 		}
 		return resource.PropertyMap{"stdout": resource.NewProperty("printed")}
 	}
-	return pulumitest.Run(program, pulumitest.WithConfig(config), pulumitest.WithOutputs(outputs), pulumitest.WithDryRun())
+	return pulumitest.Run(program, pulumitest.WithConfig(all), pulumitest.WithOutputs(outputs), pulumitest.WithDryRun())
 }
 
 func registered(r *pulumitest.Recorder) []string {

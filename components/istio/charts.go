@@ -3,6 +3,7 @@ package istio
 import (
 	"strings"
 
+	"canary/internal/charts"
 	"canary/internal/config"
 )
 
@@ -19,8 +20,8 @@ type chart struct {
 	values map[string]any
 }
 
-// charts returns all of them.
-func charts(args *Args) (base, istiod, ingress, egress chart) {
+// chartsOf returns all of them.
+func chartsOf(args *Args) (base, istiod, ingress, egress chart) {
 	base = chart{chart: "base", name: "istio-base", key: baseKey, values: baseValues()}
 	istiod = chart{chart: "istiod", name: "istiod", key: istiodKey, values: istiodValues(args.Config)}
 	ingress = chart{chart: "gateway", name: "istio-ingressgateway", key: ingressKey, values: ingressValues(args.DrainSeconds)}
@@ -28,21 +29,23 @@ func charts(args *Args) (base, istiod, ingress, egress chart) {
 	return base, istiod, ingress, egress
 }
 
+// isRegistry reports whether a chart repository is an OCI registry, which the
+// Kubernetes provider reads itself; charts of the others are kept in a store.
+func isRegistry(repository string) bool { return strings.HasPrefix(repository, "oci://") }
+
 // release is the Helm release of the chart, with the user's extra values merged
 // last.
-func (ch chart) release(c config.Istio) releaseArgs {
+func (ch chart) release(c config.Istio, store charts.Store) releaseArgs {
 	extra, _ := c.Values[ch.key].(map[string]any)
-	args := releaseArgs{
-		Name:       ch.name,
-		Namespace:  namespace,
-		Chart:      ch.chart,
-		Version:    c.Version,
-		Repository: &repository{URL: c.ChartRepository},
-		Values:     merge(ch.values, extra),
+	address := store.Path(c.ChartRepository, ch.chart, c.Version)
+	if isRegistry(c.ChartRepository) {
+		address = strings.TrimSuffix(c.ChartRepository, "/") + "/" + ch.chart
 	}
-	if strings.HasPrefix(c.ChartRepository, "oci://") {
-		// A registry has no index: Helm wants the chart's whole address.
-		args.Chart, args.Repository = strings.TrimSuffix(c.ChartRepository, "/")+"/"+ch.chart, nil
+	return releaseArgs{
+		Name:      ch.name,
+		Namespace: namespace,
+		Chart:     address,
+		Version:   c.Version,
+		Values:    merge(ch.values, extra),
 	}
-	return args
 }

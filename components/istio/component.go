@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -8,6 +9,7 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"canary/internal/charts"
 	"canary/internal/config"
 	"canary/internal/hooks"
 )
@@ -33,8 +35,12 @@ type Args struct {
 	Kubeconfig pulumi.StringInput
 	Context    string
 
-	// find is another way to look for Istio, and hooks another way to register
+	// Charts is where Istio's charts are kept.
+	Charts charts.Store
+
+	// fetch is another way to fetch charts, find another way to look for Istio, and hooks another way to register
 	// hooks, for tests.
+	fetch func(ctx context.Context, repository, version string, names ...string) error
 	find  finder
 	hooks hooks.Register
 }
@@ -77,12 +83,14 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("register namespace %s: %w", namespace, err)
 	}
 
+	fetched := args.fetched(ctx, system)
 	install := func(ch chart, after pulumi.Resource) (*release, error) {
-		return newRelease(ctx, ch.release(args.Config), pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{after}))
+		return newRelease(ctx, ch.release(args.Config, args.Charts),
+			pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{after}), pulumi.DependsOnInputs(fetched))
 	}
 	// The CRDs come first. Gateways need a ready istiod: it fills in their image
 	// when their pods are created.
-	base, istiod, ingress, egress := charts(args)
+	base, istiod, ingress, egress := chartsOf(args)
 	crds, err := install(base, system)
 	if err != nil {
 		return nil, err
@@ -103,4 +111,22 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("register outputs of %s: %w", name, err)
 	}
 	return c, nil
+}
+
+// fetched is what to depend on so as to come after the charts are there: nothing,
+// as a resource. They are fetched after the namespace, so that what comes before
+// the component is not held up by a chart repository that is down. (Not after the
+// component: its children would wait for themselves.)
+func (a *Args) fetched(ctx *pulumi.Context, namespace pulumi.Resource) pulumi.ResourceArrayInput {
+	if isRegistry(a.Config.ChartRepository) {
+		return pulumi.ResourceArray{}
+	}
+	fetch := a.fetch
+	if fetch == nil {
+		fetch = a.Charts.Fetch
+	}
+	base, istiod, gateway, _ := chartsOf(a)
+	return namespace.URN().ApplyT(func(pulumi.URN) ([]pulumi.Resource, error) {
+		return nil, fetch(ctx.Context(), a.Config.ChartRepository, a.Config.Version, base.chart, istiod.chart, gateway.chart)
+	}).(pulumi.ResourceArrayOutput)
 }

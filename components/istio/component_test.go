@@ -1,12 +1,14 @@
 package istio
 
 import (
+	"context"
+	"errors"
 	"testing"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
 
+	"canary/internal/charts"
 	"canary/internal/config"
 	"canary/internal/pulumitest"
 )
@@ -27,9 +29,9 @@ func TestOrder(t *testing.T) {
 	}{
 		{namespaceType, "istio-system", nil},
 		{releaseType, "istio-base", []string{"istio-system"}},
-		{releaseType, "istiod", []string{"istio-base"}},
-		{releaseType, "istio-ingressgateway", []string{"istiod"}},
-		{releaseType, "istio-egressgateway", []string{"istiod"}},
+		{releaseType, "istiod", []string{"istio-base", "istio-system"}},
+		{releaseType, "istio-ingressgateway", []string{"istio-system", "istiod"}},
+		{releaseType, "istio-egressgateway", []string{"istio-system", "istiod"}},
 	}
 	require.Len(t, r.All(), 1+len(cases))
 	for _, tc := range cases {
@@ -47,24 +49,23 @@ func TestReleases(t *testing.T) {
 		"istioChartRepository": "https://charts.example.com/istio",
 	})
 
-	charts := map[string]string{
+	chartOf := map[string]string{
 		"istio-base":           "base",
 		"istiod":               "istiod",
 		"istio-ingressgateway": "gateway",
 		"istio-egressgateway":  "gateway",
 	}
-	require.Len(t, r.OfType(releaseType), len(charts))
+	require.Len(t, r.OfType(releaseType), len(chartOf))
 	for _, got := range r.OfType(releaseType) {
 		require.True(t, got.RPC.GetDeleteBeforeReplace(), got.Name)
 		inputs := got.Inputs.Mappable()
 		delete(inputs, "values")
 		require.Equal(t, map[string]any{
-			"name":           got.Name,
-			"namespace":      "istio-system",
-			"chart":          charts[got.Name],
-			"version":        "1.30.2",
-			"repositoryOpts": map[string]any{"repo": "https://charts.example.com/istio"},
-			"timeout":        600.0,
+			"name":      got.Name,
+			"namespace": "istio-system",
+			"chart":     store.Path("https://charts.example.com/istio", chartOf[got.Name], "1.30.2"),
+			"version":   "1.30.2",
+			"timeout":   600.0,
 		}, inputs)
 	}
 }
@@ -76,8 +77,41 @@ func TestChartsFromRegistry(t *testing.T) {
 	got, found := r.Find(releaseType, "istiod")
 	require.True(t, found)
 	require.Equal(t, "oci://registry.example.com/charts/istiod", got.Inputs["chart"].StringValue())
-	require.NotContains(t, got.Inputs, resource.PropertyKey("repositoryOpts"))
 }
+
+// Charts are fetched when the component may be registered, and before any
+// release; those of a registry never.
+func TestChartsAreFetched(t *testing.T) {
+	t.Parallel()
+	install := func(repository string, fetch func(context.Context, string, string, ...string) error) (*pulumitest.Recorder, error) {
+		cfg, err := config.Parse(map[string]string{"istioChartRepository": repository, "istioVersion": "1.30.2"})
+		require.NoError(t, err)
+		return pulumitest.Run(func(ctx *pulumi.Context) error {
+			_, err := New(ctx, "istio", &Args{Config: cfg.Istio, Charts: store, fetch: fetch})
+			return err
+		}, pulumitest.WithDryRun())
+	}
+	var asked []string
+	_, err := install("https://charts.example.com", func(_ context.Context, repository, version string, names ...string) error {
+		asked = append([]string{repository, version}, names...)
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{"https://charts.example.com", "1.30.2", "base", "istiod", "gateway"}, asked)
+
+	down := func(context.Context, string, string, ...string) error { return errors.New("the repository is down") }
+	r, err := install("https://charts.example.com", down)
+	require.ErrorContains(t, err, "the repository is down")
+	require.Empty(t, r.OfType(releaseType))
+
+	_, err = install("oci://charts.example.com", down)
+	require.NoError(t, err)
+}
+
+// store is where the tests' charts are not kept, and nothing is how they are not fetched.
+var store = charts.Store{Dir: "charts"}
+
+func nothing(context.Context, string, string, ...string) error { return nil }
 
 func TestUserValuesComeLast(t *testing.T) {
 	t.Parallel()
@@ -114,7 +148,7 @@ func register(t *testing.T, options map[string]string) *pulumitest.Recorder {
 	cfg, err := config.Parse(options)
 	require.NoError(t, err)
 	r, err := pulumitest.Run(func(ctx *pulumi.Context) error {
-		_, err := New(ctx, "istio", &Args{Config: cfg.Istio, DrainSeconds: cfg.DrainSeconds})
+		_, err := New(ctx, "istio", &Args{Config: cfg.Istio, DrainSeconds: cfg.DrainSeconds, Charts: store, fetch: nothing})
 		return err
 	})
 	require.NoError(t, err)

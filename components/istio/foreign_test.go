@@ -76,7 +76,7 @@ func TestOnlyOurs(t *testing.T) {
 	install := func(kubeconfig pulumi.StringInput) {
 		r, err := pulumitest.Run(func(ctx *pulumi.Context) error {
 			_, err := New(ctx, "istio", &Args{
-				Config: cfg.Istio, Kubeconfig: kubeconfig, Context: "a context", find: find, hooks: hooks.register,
+				Config: cfg.Istio, Kubeconfig: kubeconfig, Context: "a context", fetch: nothing, find: find, hooks: hooks.register,
 			})
 			return err
 		})

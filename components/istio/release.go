@@ -28,17 +28,11 @@ type release struct {
 type releaseArgs struct {
 	Name      string `pulumi:"name"`
 	Namespace string `pulumi:"namespace"`
-	Chart     string `pulumi:"chart"`
-	Version   string `pulumi:"version"`
-	// Repository is nil when Chart says itself where it is.
-	Repository *repository    `pulumi:"repositoryOpts"`
-	Values     map[string]any `pulumi:"values"`
-	Timeout    int            `pulumi:"timeout"`
-}
-
-// repository is where a chart is read from.
-type repository struct {
-	URL string `pulumi:"repo"`
+	// Chart is a file's path, or an address in an OCI registry.
+	Chart   string         `pulumi:"chart"`
+	Version string         `pulumi:"version"`
+	Values  map[string]any `pulumi:"values"`
+	Timeout int            `pulumi:"timeout"`
 }
 
 // ElementType makes releaseArgs a pulumi.Input. All its fields are plain values,
