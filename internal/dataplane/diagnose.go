@@ -53,7 +53,10 @@ func (f finding) key() string { return f.uid + "/" + f.container + "/" + string(
 // finds something; how bad that is, patience says.
 func diagnose(pod *kube.Pod, events []kube.Event) finding {
 	events = slices.SortedFunc(slices.Values(events), func(a, b kube.Event) int { return eventTime(a).Compare(eventTime(b)) })
-	f, ok := unscheduled(pod, events)
+	f, ok := uninjected(pod)
+	if !ok {
+		f, ok = unscheduled(pod, events)
+	}
 	if !ok {
 		f, ok = unstarted(pod, events)
 	}
@@ -66,6 +69,20 @@ func diagnose(pod *kube.Pod, events []kube.Event) finding {
 	f.pod, f.uid = pod.Name, string(pod.UID)
 	f.message = quote(f.message)
 	return f
+}
+
+// uninjected finds a pod that would be ready if Istio had given it a sidecar; it
+// never gets one later.
+func uninjected(pod *kube.Pod) (finding, bool) {
+	if !pod.Ready() || hasSidecar(pod) {
+		return finding{}, false
+	}
+	return finding{
+		kind: kindConfig, reason: "NoSidecar",
+		message: "it has no container " + proxyContainer + ", so its traffic is neither split nor encrypted",
+		advice: fmt.Sprintf("namespace %s needs the label istio-injection=enabled before its pods are made: `pulumi up --refresh` writes it again, "+
+			"then `kubectl -n %s rollout restart deployment -l %s=%s`", pod.Namespace, pod.Namespace, labelName, pod.Labels[labelName]),
+	}, true
 }
 
 func unscheduled(pod *kube.Pod, events []kube.Event) (finding, bool) {

@@ -15,7 +15,7 @@ func podWith(status kube.ContainerStatus) *kube.Pod {
 	status.Name = "app"
 	return &kube.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns", UID: "uid"},
-		Spec:       kube.PodSpec{NodeName: "n", Containers: []kube.Container{{Name: "app"}}},
+		Spec:       kube.PodSpec{NodeName: "n", Containers: []kube.Container{{Name: "app"}, {Name: proxyContainer}}},
 		Status:     kube.PodStatus{ContainerStatuses: []kube.ContainerStatus{status}},
 	}
 }

@@ -28,6 +28,10 @@ func containerNamed(pod *kube.Pod, name string) *kube.Container {
 	return nil
 }
 
+// hasSidecar reports whether Istio gave the pod a proxy when it was created.
+// Without one its calls are not split, and it takes plain text.
+func hasSidecar(pod *kube.Pod) bool { return containerNamed(pod, proxyContainer) != nil }
+
 // restartedLately compares with the node's clock, so it is only roughly so.
 func restartedLately(pod *kube.Pod, now time.Time) bool {
 	return slices.ContainsFunc(statuses(pod), func(s kube.ContainerStatus) bool {

@@ -33,6 +33,18 @@ func TestWaitReady(t *testing.T) {
 				return deployed(Stable, readyPod("new")).and(deployed(Canary, readyPod("new"), readyPod("new"), endingPod("old")))
 			}},
 		},
+		"ready, but without a sidecar": {
+			subsets: map[string]int{Canary: 1},
+			work: fakeWorkloads{build: func(time.Duration) snapshot {
+				pod := readyPod("new")
+				pod.Spec.Containers = pod.Spec.Containers[:1]
+				pod.Labels[labelName] = "app-example"
+				return deployed(Canary, pod)
+			}},
+			want: "subset canary: 0 of 1 pods ready: pod canary-0: NoSidecar: it has no container istio-proxy, so its traffic is neither split nor encrypted; " +
+				"namespace ns needs the label istio-injection=enabled before its pods are made: `pulumi up --refresh` writes it again, " +
+				"then `kubectl -n ns rollout restart deployment -l app.kubernetes.io/name=app-example`",
+		},
 		"nothing wanted": {
 			subsets: map[string]int{Canary: 0},
 			work:    fakeWorkloads{build: func(time.Duration) snapshot { return snapshot{} }},

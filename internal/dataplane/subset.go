@@ -66,7 +66,7 @@ func (s snapshot) subset(app App, name string, wanted int) *subsetState {
 		switch {
 		case hash == "" || pod.Labels[hashLabel] != hash:
 			state.older++
-		case pod.Ready():
+		case pod.Ready() && hasSidecar(pod):
 			state.ready = append(state.ready, pod)
 			state.stages += stage(pod)
 		default:

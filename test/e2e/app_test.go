@@ -3,10 +3,15 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // TestNothingToDo is a second up: it changes no resource and touches no object.
@@ -55,4 +60,41 @@ func TestReplicas(t *testing.T) {
 		require.Len(t, ready(podsOf(t, a.client, a.namespace, a.name, "canary")), want.canary)
 	}
 	a.requireSplit(t, 0)
+}
+
+// TestPodsWithoutSidecar takes the label for injection from the namespace and restarts the pods: they are not ready for
+// traffic, and `up` and `status` say why. One command gives them their sidecars back.
+func TestPodsWithoutSidecar(t *testing.T) {
+	p := shared(t)
+	p.restoreAfter(t)
+	a := p.example(t)
+	patch := func(kind schema.GroupVersionResource, namespace, name, change string) {
+		t.Helper()
+		_, err := objects(a.client, kind, namespace).Patch(t.Context(), name, types.MergePatchType, []byte(change), metav1.PatchOptions{FieldManager: "kubectl"})
+		require.NoError(t, err)
+	}
+	patch(namespaces, "", a.namespace, `{"metadata":{"labels":{"istio-injection":null}}}`)
+	for _, deployment := range []string{"app-example", "app-example-canary"} {
+		patch(deployments, a.namespace, deployment, `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"now"}}}}}`)
+	}
+	eventually(t, time.Minute, func(context.Context) error {
+		pods := ready(podsOf(t, a.client, a.namespace, a.name, "stable"))
+		if len(pods) != 1 || len(pods[0].Spec.Containers)+len(pods[0].Spec.InitContainers) != 1 {
+			return fmt.Errorf("the pod has not been replaced by one without a sidecar yet: %v", names(pods))
+		}
+		return nil
+	})
+
+	failed := p.attempt(t, upArgs...)
+	t.Logf("exit code %d after %.1f s: %s", failed.code, failed.took.Seconds(), failed.all)
+	require.NotZero(t, failed.code)
+	require.Contains(t, failed.all, "NoSidecar: it has no container istio-proxy, so its traffic is neither split nor encrypted")
+	require.Contains(t, failed.all, "`kubectl -n app-example rollout restart deployment -l app.kubernetes.io/name=app-example`")
+	status := p.attemptCommand(t, "canary", "status", "--stack", p.stack)
+	t.Logf("status: exit code %d: %s", status.code, status.all)
+	require.NotZero(t, status.code)
+
+	p.pulumi(t, append(upArgs, "--refresh")...)
+	a.requireSplit(t, 0)
+	p.verifyNoChanges(t)
 }

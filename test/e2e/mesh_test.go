@@ -126,39 +126,41 @@ func TestProxiesHoldSubsets(t *testing.T) {
 	t.Log(err)
 }
 
-// TestTwoSteps changes the pods of the canary in the update that takes weight from it: refused, and nothing is touched;
-// in two steps it works.
+// TestTwoSteps changes the pods of stable in the update that takes weight from it: refused, and nothing is touched; in
+// two steps it works. (Weight leaves the canary before anything else of an update, so its pods may change with it.)
 func TestTwoSteps(t *testing.T) {
 	p := shared(t)
 	p.restoreAfter(t)
 	a := p.example(t)
+	p.set(t, "canaryImage", imageNext)
+	p.up(t)
 	p.set(t, "canaryWeight", "50")
 	p.up(t)
 	before := versions(t, a.client, a.namespace)
 
-	p.setAll(t, "canaryWeight=10", "canaryReplicas=2", "canaryImage="+imageNext)
+	p.setAll(t, "canaryWeight=90", "stableReplicas=2", "stableImage="+imageNext)
 	preview := p.attempt(t, "preview", "--non-interactive")
 	require.Zero(t, preview.code, "the cluster is not looked at in a preview\n%s", preview.all)
 	refused := p.attempt(t, upArgs...)
 	require.NotZero(t, refused.code)
 	t.Logf("after %.1f s:\n%s", refused.took.Seconds(), refused.all)
-	require.Contains(t, refused.all, "this update would change the pods of subset canary and take weight from it, while it serves requests")
+	require.Contains(t, refused.all, "this update would change the pods of subset stable and take weight from it, while it serves requests")
 	require.Contains(t, refused.all, "split in force: stable 50 / canary 50")
-	require.Contains(t, refused.all, "wanted split:   stable 90 / canary 10")
+	require.Contains(t, refused.all, "wanted split:   stable 10 / canary 90")
 	require.Contains(t, refused.all, `=> "`+imageNext+`"`)
 	require.Equal(t, before, versions(t, a.client, a.namespace))
 	a.requireIngress(t, 50)
 
 	// As the message says: first the weight (more pods are no change of them), then the pods.
-	p.pulumi(t, "config", "rm", "canaryImage")
+	p.pulumi(t, "config", "rm", "stableImage")
 	p.up(t)
-	a.requireIngress(t, 10)
-	p.set(t, "canaryImage", imageNext)
+	a.requireIngress(t, 90)
+	p.set(t, "stableImage", imageNext)
 	p.up(t)
-	a.requireIngress(t, 10)
-	canary := ready(podsOf(t, a.client, a.namespace, a.name, "canary"))
-	require.Len(t, canary, 2)
-	require.Equal(t, imageNext, canary[0].Spec.Containers[0].Image)
+	a.requireIngress(t, 90)
+	stable := ready(podsOf(t, a.client, a.namespace, a.name, "stable"))
+	require.Len(t, stable, 2)
+	require.Equal(t, imageNext, stable[0].Spec.Containers[0].Image)
 }
 
 // TestSwitchOff takes the weight and the pods from the canary in one update: the pods go last.
