@@ -65,7 +65,7 @@ func subset(name string, ready, wanted, older int) dataplane.SubsetStatus {
 
 func serves(pod string, split dataplane.Split, lags bool) dataplane.ProxyStatus {
 	return dataplane.ProxyStatus{
-		Namespace: "shop", Pod: pod, Present: true, Splits: []dataplane.Split{split}, Says: "serves " + split.String(), Lags: lags,
+		Namespace: "shop", Pod: pod, Ready: true, Present: true, Splits: []dataplane.Split{split}, Says: "serves " + split.String(), Lags: lags,
 	}
 }
 
@@ -75,7 +75,7 @@ func ingress(split dataplane.Split) dataplane.ProxyStatus {
 	return p
 }
 
-var egress = dataplane.ProxyStatus{Namespace: "istio-system", Pod: "egress", Says: "has no route for the app"}
+var egress = dataplane.ProxyStatus{Namespace: "istio-system", Pod: "egress", Ready: true, Says: "has no route for the app"}
 
 func good() picture {
 	return picture{
@@ -130,7 +130,8 @@ func TestStatus(t *testing.T) {
 		"no-canary": {func(p *picture) {
 			p.subsets = []dataplane.SubsetStatus{subset("stable", 2, 2, 0), {Name: "canary"}}
 		}, 1},
-		"no-gateway": {func(p *picture) { p.proxies = []dataplane.ProxyStatus{egress, serves("web-1", evenly, false)} }, 1},
+		"gateway-ending": {func(p *picture) { p.proxies[1].Ready = false }, 1},
+		"no-gateway":     {func(p *picture) { p.proxies = []dataplane.ProxyStatus{egress, serves("web-1", evenly, false)} }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

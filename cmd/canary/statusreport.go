@@ -55,6 +55,8 @@ type proxyLine struct {
 	Pod       string `json:"pod"`
 	// Gateway says that the app's ingress traffic comes through it.
 	Gateway bool `json:"gateway"`
+	// Ready says whether it gets new connections: its pod is ready and not ending.
+	Ready bool `json:"ready"`
 	// Serves says whether it has a route for the app.
 	Serves bool `json:"serves"`
 	// Splits are the distinct splits that it serves; normally one.
@@ -92,7 +94,7 @@ func (s *status) add(want dataplane.Split, subsets []dataplane.SubsetStatus, pro
 		})
 	}
 	for _, p := range proxies {
-		line := proxyLine{Namespace: p.Namespace, Pod: p.Pod, Gateway: p.Gateway, Serves: p.Present, Splits: []percents{}, Says: p.Says, Differs: p.Lags}
+		line := proxyLine{Namespace: p.Namespace, Pod: p.Pod, Gateway: p.Gateway, Ready: p.Ready, Serves: p.Present, Splits: []percents{}, Says: p.Says, Differs: p.Lags}
 		for _, split := range p.Splits {
 			line.Splits = append(line.Splits, weights(split))
 		}
@@ -111,10 +113,10 @@ func (s *status) judge(configured, live dataplane.Split, liveErr error) {
 	}
 	lagging, gateways := 0, 0
 	for _, p := range s.Proxies {
-		switch {
-		case p.Differs:
+		if p.Differs {
 			lagging++
-		case p.Gateway && p.Serves:
+		}
+		if p.Gateway && p.Ready && p.Serves {
 			gateways++
 		}
 	}
@@ -122,7 +124,7 @@ func (s *status) judge(configured, live dataplane.Split, liveErr error) {
 		differs("%d of %d proxies do not serve the VirtualService's split", lagging, lagging+s.serving())
 	}
 	if gateways == 0 {
-		differs("no gateway serves the split: there is no ingress traffic")
+		differs("no ready pod of the ingress gateway serves the app: there is no ingress traffic; check its Deployment and its pods")
 	}
 	for _, subset := range s.Subsets {
 		switch {

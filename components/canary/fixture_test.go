@@ -100,6 +100,7 @@ func golden(t *testing.T, name string, r pulumitest.Registration) {
 type fakeLive struct {
 	inForce     dataplane.Split
 	authorAs    string
+	off         string
 	splitErr    error
 	writeErr    error
 	readyErr    map[string]error // by subset
@@ -174,6 +175,8 @@ func (f *fakeLive) gateway(_ context.Context, label string) error {
 	f.note("gateway %s", label)
 	return f.gatewayErr
 }
+
+func (f *fakeLive) gatewayOff(context.Context, string) (string, error) { return f.off, nil }
 
 func (f *fakeLive) look(context.Context) *dataplane.Before { return f.lookAs }
 

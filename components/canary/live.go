@@ -26,6 +26,8 @@ type live interface {
 	warm(ctx context.Context, timeout time.Duration, report func(string)) error
 	// gateway checks that a pod of the ingress gateway runs, by its label istio.
 	gateway(ctx context.Context, label string) error
+	// gatewayOff says why the ingress gateway wants no pods; "" when it wants some.
+	gatewayOff(ctx context.Context, label string) (string, error)
 	// look is what istiod knows before the split is written; converge makes use of it.
 	look(ctx context.Context) *dataplane.Before
 	// converge waits until every proxy serves the split. before is nil when nothing
@@ -80,6 +82,10 @@ func (l liveApp) warm(ctx context.Context, timeout time.Duration, report func(st
 
 func (l liveApp) gateway(ctx context.Context, label string) error {
 	return dataplane.CheckGateway(ctx, l.client, label)
+}
+
+func (l liveApp) gatewayOff(ctx context.Context, label string) (string, error) {
+	return dataplane.GatewayOff(ctx, l.client, label)
 }
 
 func (l liveApp) look(ctx context.Context) *dataplane.Before {

@@ -67,8 +67,9 @@ func ours(author string) bool {
 	return strings.HasPrefix(author, "pulumi-kubernetes") || strings.HasPrefix(author, "canary ")
 }
 
-// driftError says that the VirtualService holds another split than the update
-// wrote or found right.
+// driftError says what somebody else did to the cluster so that no wait brings the
+// split to the proxies: the VirtualService holds another one, or nothing lets
+// requests in.
 type driftError struct{ message string }
 
 func (e *driftError) Error() string { return e.message }
@@ -76,9 +77,8 @@ func (e *driftError) Error() string { return e.message }
 // driftPause is how often the VirtualService is looked at during a wait.
 const driftPause = time.Second
 
-// endOnDrift is a context that ends with a *driftError as its cause when the
-// VirtualService says something else than the wanted split: no proxy will ever
-// serve that. stop ends the looking.
+// endOnDrift is a context that ends with a *driftError as its cause when there is
+// one. stop ends the looking.
 func (r rollout) endOnDrift(parent context.Context, app live) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	go func() {
@@ -96,8 +96,8 @@ func (r rollout) endOnDrift(parent context.Context, app live) (ctx context.Conte
 	return ctx, func() { cancel(nil) }
 }
 
-// drift compares the VirtualService with the wanted split; it is nil where the
-// object cannot be read, which the wait itself tells.
+// drift compares the VirtualService with the wanted split, and looks whether there
+// is a way in; it is nil where they cannot be read, which the wait itself tells.
 func (r rollout) drift(ctx context.Context, app live) error {
 	inForce, err := app.split(ctx)
 	const repair = "nothing was changed; `pulumi up --refresh` writes the configured split"
@@ -106,7 +106,12 @@ func (r rollout) drift(ctx context.Context, app live) error {
 		return &driftError{fmt.Sprintf("the VirtualService is gone, so that nothing splits traffic: somebody deleted it (%v); %s", err, repair)}
 	case errors.Is(err, dataplane.ErrNoSplit):
 		return &driftError{err.Error()}
-	case err != nil || inForce.Equal(r.split):
+	case err != nil:
+		return nil
+	case inForce.Equal(r.split):
+		if off, err := app.gatewayOff(ctx, r.gateway); err == nil && off != "" {
+			return &driftError{fmt.Sprintf("the split %s is written, but there is no way in, and ingress traffic fails: %s", r.split, off)}
+		}
 		return nil
 	}
 	by := ""

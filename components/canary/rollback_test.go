@@ -135,6 +135,12 @@ func TestDriftEndsTheWait(t *testing.T) {
 			app:  &fakeLive{splitErr: errGone},
 			err:  "the VirtualService is gone, so that nothing splits traffic: somebody deleted it (" + errGone.Error() + "); " + repair,
 		},
+		{
+			name: "the way in is gone",
+			app:  &fakeLive{inForce: dataplane.Split{Stable: 1, Canary: 1}, off: "Deployment istio-system/istio-ingressgateway wants 0 pods"},
+			err: "the split stable 50 / canary 50 is written, but there is no way in, and ingress traffic fails: " +
+				"Deployment istio-system/istio-ingressgateway wants 0 pods",
+		},
 		{name: "somebody made it impossible", app: &fakeLive{splitErr: dataplane.ErrNoSplit}, err: dataplane.ErrNoSplit.Error()},
 	}
 	for _, tc := range cases {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -79,6 +80,9 @@ func (c *convergence) wait(parent context.Context, timeout time.Duration) (Conve
 		if ctx.Err() != nil {
 			return Converged{}, c.lag(timeout)
 		}
+		if waited := time.Since(start); waited >= eager && c.taken() {
+			return Converged{}, c.lag(waited.Round(time.Second))
+		}
 		c.progress()
 		// Reading must not become the load that it waits for: rest at least half
 		// as long as it took.
@@ -94,6 +98,12 @@ func (c *convergence) wait(parent context.Context, timeout time.Duration) (Conve
 		case <-time.After(rest):
 		}
 	}
+}
+
+// taken reports whether a proxy lags because another VirtualService has taken
+// requests for the app: no wait gives them back.
+func (c *convergence) taken() bool {
+	return slices.ContainsFunc(c.tally().lagging, func(m *member) bool { return m.err == nil && m.seen.foreign != "" })
 }
 
 // round renews the set when that is due and reads what lags.

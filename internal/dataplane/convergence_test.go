@@ -150,6 +150,44 @@ func TestConvergenceWithoutGateway(t *testing.T) {
 	})
 }
 
+// A gateway's pod that is ending, or not ready yet, holds the split and is no way in.
+func TestWayIn(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*proxy){
+		"ending":    func(p *proxy) { p.ending = true },
+		"not ready": func(p *proxy) { p.ready = false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				g := gateway("g")
+				change(&g)
+				_, err := newConvergence(newFakeFleet(envoy{proxy: g}), after, nil).wait(t.Context(), time.Minute)
+				var lag *LagError
+				require.ErrorAs(t, err, &lag)
+				require.True(t, lag.NoGateway)
+				require.NotContains(t, err.Error(), "15012")
+			})
+		})
+	}
+}
+
+// Another VirtualService on a proxy's routes ends the wait, and is named.
+func TestTakenRoute(t *testing.T) {
+	t.Parallel()
+	c := newConvergence(newFakeFleet(), after, nil)
+	m := &member{proxy: gateway("g")}
+	c.members = map[string]*member{"g": m}
+	m.update(served{host: true, splits: []Split{after}}, nil, after)
+	require.False(t, c.taken())
+	m.update(served{host: true, splits: []Split{before, after}, foreign: "default/other"}, nil, after)
+	require.True(t, c.taken())
+	require.EqualError(t, c.lag(2*time.Second), "the split stable 50 / canary 50 is written, but after 2s 1 of 1 proxies do not serve it:\n"+
+		"  /g serves stable 100 / canary 0 and serves stable 50 / canary 50 (with a route of VirtualService default/other)\n"+
+		"the next `pulumi up` checks again, even without a change; VirtualService default/other takes requests for the app's host: "+
+		"take the host out of it, or remove it")
+}
+
 func TestLagErrorIsBounded(t *testing.T) {
 	t.Parallel()
 	e := &LagError{Want: after, Timeout: time.Minute, Serving: 1}

@@ -161,3 +161,22 @@ func namedPort(pod *kube.Pod, name string) int {
 	}
 	return 0
 }
+
+// GatewayOff says which Deployments of the ingress gateway want no pods, and what
+// brings them back, when all of them do; "" otherwise. The value is that of the
+// label istio.
+func GatewayOff(ctx context.Context, c *kube.Client, value string) (string, error) {
+	deployments, err := c.Deployments(ctx, "", gatewayLabel+"="+value)
+	if err != nil {
+		return "", err
+	}
+	var off []string
+	for _, d := range deployments {
+		if d.Spec.Replicas == nil || *d.Spec.Replicas > 0 {
+			return "", nil
+		}
+		off = append(off, fmt.Sprintf("Deployment %s/%s wants 0 pods: `kubectl -n %s scale deployment %s --replicas=2` brings them back",
+			d.Namespace, d.Name, d.Namespace, d.Name))
+	}
+	return strings.Join(off, "; "), nil
+}

@@ -24,6 +24,9 @@ type LagError struct {
 	Lagging []Lagging // sorted by namespace and pod
 	// NoGateway is set when no running gateway pod serves the app's host.
 	NoGateway bool
+	// Foreign is another VirtualService, as namespace/name, whose routes lagging
+	// proxies serve; "" when there is none.
+	Foreign string
 }
 
 // Error names each lagging proxy with what it serves.
@@ -43,7 +46,13 @@ func (e *LagError) Error() string {
 		}
 		fmt.Fprintf(&b, "\n  %s/%s %s", l.Namespace, l.Pod, l.Serves)
 	}
-	b.WriteString("\nthe next `pulumi up` checks again, even without a change; a proxy that lags has usually lost its connection to istiod (port 15012)")
+	b.WriteString("\nthe next `pulumi up` checks again, even without a change")
+	switch {
+	case e.Foreign != "":
+		fmt.Fprintf(&b, "; VirtualService %s takes requests for the app's host: take the host out of it, or remove it", e.Foreign)
+	case len(e.Lagging) > 0:
+		b.WriteString("; a proxy that lags has usually lost its connection to istiod (port 15012)")
+	}
 	return b.String()
 }
 
@@ -54,6 +63,9 @@ func (c *convergence) lag(timeout time.Duration) error {
 	t := c.tally()
 	e := &LagError{Want: c.want, Timeout: timeout, Serving: t.serving, NoGateway: t.gateways == 0}
 	for _, m := range t.lagging {
+		if m.seen.foreign != "" {
+			e.Foreign = m.seen.foreign
+		}
 		e.Lagging = append(e.Lagging, Lagging{Namespace: m.namespace, Pod: m.pod, Serves: m.says()})
 	}
 	slices.SortFunc(e.Lagging, func(a, b Lagging) int {

@@ -41,10 +41,14 @@ func (m *member) update(s served, err error, want Split) {
 	}
 }
 
+// takesRequests reports whether the proxy gets new connections: a pod that is
+// ending still holds a split, and gets none.
+func (p proxy) takesRequests() bool { return p.ready && !p.ending }
+
 // tally counts the members by the rule.
 type tally struct {
 	serving   int // hold the split
-	gateways  int // of those, the app's gateways
+	gateways  int // of those, the app's gateways that let requests in
 	untouched int
 	lagging   []*member
 }
@@ -55,7 +59,7 @@ func (c *convergence) tally() tally {
 		switch {
 		case m.settled && (m.acknowledged || m.seen.present()):
 			t.serving++
-			if m.gateway {
+			if m.gateway && m.takesRequests() {
 				t.gateways++
 			}
 		case m.untouched && !m.settled:

@@ -16,6 +16,8 @@ type served struct {
 	mesh   bool    // it has a virtual host for the app's Service
 	splits []Split // the distinct splits of its routes; normally one
 	odd    string  // a route that is no split between the subsets: what it is instead
+	// foreign is another VirtualService that a route comes from, as namespace/name.
+	foreign string
 }
 
 // present reports whether the proxy serves the app at all.
@@ -38,7 +40,11 @@ func (s served) String() string {
 	if s.odd != "" {
 		parts = append(parts, s.odd)
 	}
-	return strings.Join(parts, " and ")
+	says := strings.Join(parts, " and ")
+	if s.foreign != "" {
+		says += " (with a route of VirtualService " + s.foreign + ")"
+	}
+	return says
 }
 
 // routeDump is the part that matters of Envoy's answer to
@@ -60,6 +66,13 @@ type virtualHost struct {
 				Clusters []weightedCluster `json:"clusters"`
 			} `json:"weighted_clusters"`
 		} `json:"route"`
+		Metadata struct {
+			FilterMetadata struct {
+				Istio struct {
+					Config string `json:"config"` // the path of the object that the route comes from
+				} `json:"istio"`
+			} `json:"filter_metadata"`
+		} `json:"metadata"`
 	} `json:"routes"`
 }
 
@@ -106,6 +119,9 @@ func (s *served) add(vhost virtualHost, app App) error {
 		s.odd = "answers without a route"
 	}
 	for _, route := range vhost.Routes {
+		if from := virtualServiceOf(route.Metadata.FilterMetadata.Istio.Config); from != "" && from != app.Namespace+"/"+app.Name {
+			s.foreign = from
+		}
 		switch {
 		case route.Route == nil:
 			s.odd = "answers by itself (redirect or direct response)"
@@ -151,6 +167,18 @@ func (s *served) addClusters(clusters []weightedCluster, app App) error {
 		s.splits = append(s.splits, split)
 	}
 	return nil
+}
+
+// virtualServiceOf takes apart the path that Istio writes into a route's metadata,
+// /apis/networking.istio.io/v1/namespaces/NAMESPACE/virtual-service/NAME; "" when
+// it is none.
+func virtualServiceOf(path string) string {
+	_, object, _ := strings.Cut(path, "/namespaces/")
+	namespace, name, found := strings.Cut(object, "/virtual-service/")
+	if !found {
+		return ""
+	}
+	return namespace + "/" + name
 }
 
 // subset takes Istio's cluster name apart: outbound|80|canary|host. ours says

@@ -66,6 +66,16 @@ func TestParseRoutesCorners(t *testing.T) {
 			route(`"app-example","app-example.other.svc.cluster.local"`, weighted(`{"name":`+stable+`,"weight":7}`)),
 			served{},
 		},
+		"a route of another VirtualService": {
+			route(host, `{"metadata":{"filter_metadata":{"istio":{"config":"/apis/networking.istio.io/v1/namespaces/default/virtual-service/other"}}},`+
+				strings.TrimPrefix(weighted(`{"name":`+stable+`,"weight":7}`), "{")),
+			served{host: true, splits: []Split{{7, 0}}, foreign: "default/other"},
+		},
+		"a route of no VirtualService": {
+			route(host, `{"metadata":{"filter_metadata":{"istio":{"config":"/apis/networking.istio.io/v1/namespaces/a/destination-rule/b"}}},`+
+				strings.TrimPrefix(weighted(`{"name":`+stable+`,"weight":7}`), "{")),
+			served{host: true, splits: []Split{{7, 0}}},
+		},
 		"no routes": {route(host, ""), served{host: true, odd: "answers without a route"}},
 		"foreign cluster": {
 			route(host, weighted(`{"name":`+stable+`,"weight":7},{"name":"outbound|80|stable|other.ns.svc.cluster.local","weight":1}`)),

@@ -37,6 +37,7 @@ func (v *View) Split(ctx context.Context) (Split, error) { return LiveSplit(ctx,
 type ProxyStatus struct {
 	Namespace, Pod string
 	Gateway        bool    // the app's Gateway selects it
+	Ready          bool    // it gets new connections: it is ready and not ending
 	Present        bool    // it has a route for the app
 	Splits         []Split // the distinct splits that it serves; normally one
 	Says           string  // the same in words, or why it cannot be read
@@ -64,7 +65,7 @@ func (v *View) Proxies(ctx context.Context, want Split) ([]ProxyStatus, error) {
 			m := member{proxy: p}
 			m.update(s, err, want)
 			found[i] = ProxyStatus{
-				Namespace: p.namespace, Pod: p.pod, Gateway: p.gateway,
+				Namespace: p.namespace, Pod: p.pod, Gateway: p.gateway, Ready: p.takesRequests(),
 				Present: s.present(), Splits: s.splits, Says: m.says(),
 				Lags: !m.settled && !m.exempt(),
 			}

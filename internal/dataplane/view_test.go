@@ -27,11 +27,11 @@ func TestViewOfProxies(t *testing.T) {
 		found, err := v.Proxies(t.Context(), after)
 		require.NoError(t, err)
 		require.Equal(t, []ProxyStatus{
-			{Namespace: "mesh", Pod: "cut", Says: "cannot be read: its Envoy does not answer in time", Lags: true},
-			{Namespace: "mesh", Pod: "old", Present: true, Splits: []Split{before}, Says: "serves stable 100 / canary 0", Lags: true},
-			{Namespace: "mesh", Pod: "egress", Says: "has no route for the app"},
-			{Namespace: "mesh", Pod: "g", Gateway: true, Present: true, Splits: []Split{{5000, 5000}}, Says: "serves stable 50 / canary 50"},
-			{Namespace: "mesh", Pod: "gone", Present: true, Splits: []Split{{5000, 5000}}, Says: "serves stable 50 / canary 50"},
+			{Namespace: "mesh", Pod: "cut", Ready: true, Says: "cannot be read: its Envoy does not answer in time", Lags: true},
+			{Namespace: "mesh", Pod: "old", Ready: true, Present: true, Splits: []Split{before}, Says: "serves stable 100 / canary 0", Lags: true},
+			{Namespace: "mesh", Pod: "egress", Ready: true, Says: "has no route for the app"},
+			{Namespace: "mesh", Pod: "g", Gateway: true, Ready: true, Present: true, Splits: []Split{{5000, 5000}}, Says: "serves stable 50 / canary 50"},
+			{Namespace: "mesh", Pod: "gone", Ready: true, Present: true, Splits: []Split{{5000, 5000}}, Says: "serves stable 50 / canary 50"},
 			{Namespace: "mesh", Pod: "starting", Says: "cannot be read: refused"},
 		}, found)
 		time.Sleep(time.Second)

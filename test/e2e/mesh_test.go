@@ -16,7 +16,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -180,6 +182,65 @@ func TestSwitchOff(t *testing.T) {
 	a.requireSplit(t, 0)
 
 	p.setAll(t, "canaryWeight=50", "canaryReplicas=1")
+	p.up(t)
+	a.requireSplit(t, 50)
+}
+
+// TestWayInIsGone scales the ingress gateway to nothing: the pods that are ending hold the split and let nobody in. `up`
+// and `status` say so at once, and what brings the gateway back.
+func TestWayInIsGone(t *testing.T) {
+	p := shared(t)
+	a := p.example(t)
+	scale := func(pods int) {
+		t.Helper()
+		_, err := objects(a.client, deployments, "istio-system").Patch(t.Context(), "istio-ingressgateway", types.MergePatchType,
+			fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, pods), metav1.PatchOptions{FieldManager: "kubectl"})
+		require.NoError(t, err)
+	}
+	scale(0)
+	status := p.attemptCommand(t, "canary", "status", "--stack", p.stack)
+	failed := p.attempt(t, upArgs...)
+	scale(2)
+	t.Logf("status: exit code %d: %s", status.code, status.all)
+	t.Logf("up: exit code %d after %.1f s: %s", failed.code, failed.took.Seconds(), failed.all)
+	require.Equal(t, 1, status.code)
+	require.Contains(t, status.all, "there is no ingress traffic")
+	require.NotZero(t, failed.code)
+	require.Contains(t, failed.all, "there is no way in, and ingress traffic fails: Deployment istio-system/istio-ingressgateway wants 0 pods: "+
+		"`kubectl -n istio-system scale deployment istio-ingressgateway --replicas=2` brings them back")
+	p.up(t)
+	a.requireSplit(t, 0)
+}
+
+// TestForeignRoute lets another VirtualService take a path of the app's host: `up` and `status` name it.
+func TestForeignRoute(t *testing.T) {
+	p := shared(t)
+	p.restoreAfter(t)
+	a := p.example(t)
+	others := objects(a.client, virtualServices, "default")
+	_, err := others.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": map[string]any{"name": "other"},
+		"spec": map[string]any{
+			"hosts":    []any{a.host, "app-example.app-example.svc.cluster.local"},
+			"gateways": []any{"app-example/app-example", "mesh"},
+			"http": []any{map[string]any{
+				"match": []any{map[string]any{"uri": map[string]any{"prefix": "/x"}}},
+				"route": []any{map[string]any{"destination": map[string]any{"host": "app-example.app-example.svc.cluster.local", "subset": "canary"}}},
+			}},
+		},
+	}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	p.set(t, "canaryWeight", "50")
+	failed := p.attempt(t, upArgs...)
+	status := p.attemptCommand(t, "canary", "status", "--stack", p.stack)
+	require.NoError(t, others.Delete(t.Context(), "other", metav1.DeleteOptions{}))
+	t.Logf("up: exit code %d after %.1f s: %s", failed.code, failed.took.Seconds(), failed.all)
+	t.Logf("status: exit code %d: %s", status.code, status.all)
+	require.NotZero(t, failed.code)
+	require.Contains(t, failed.all, "VirtualService default/other takes requests for the app's host: take the host out of it, or remove it")
+	require.Equal(t, 1, status.code)
+	require.Contains(t, status.all, "with a route of VirtualService default/other")
+	require.NotContains(t, status.all, "there is no ingress traffic")
 	p.up(t)
 	a.requireSplit(t, 50)
 }
