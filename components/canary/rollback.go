@@ -107,7 +107,7 @@ func (r rollout) drift(ctx context.Context, app live) error {
 	case errors.Is(err, dataplane.ErrNoSplit):
 		return &driftError{err.Error()}
 	case err != nil:
-		return nil
+		return nil //nolint:nilerr // the wait itself tells that the cluster does not answer
 	case inForce.Equal(r.split):
 		if off, err := app.gatewayOff(ctx, r.gateway); err == nil && off != "" {
 			return &driftError{fmt.Sprintf("the split %s is written, but there is no way in, and ingress traffic fails: %s", r.split, off)}

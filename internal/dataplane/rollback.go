@@ -84,7 +84,7 @@ func SplitAuthor(ctx context.Context, c *kube.Client, app App) (string, error) {
 func authorOf(entries []metav1.ManagedFieldsEntry) string {
 	var last metav1.ManagedFieldsEntry
 	for _, entry := range entries {
-		if entry.FieldsV1 == nil || !strings.Contains(string(entry.FieldsV1.Raw), `"f:http"`) {
+		if entry.FieldsV1 == nil || !strings.Contains(entry.FieldsV1.GetRawString(), `"f:http"`) {
 			continue
 		}
 		if entry.Time != nil && (last.Time == nil || last.Time.Before(entry.Time)) {

@@ -34,7 +34,7 @@ func TestAuthor(t *testing.T) {
 	t.Parallel()
 	entry := func(manager, fields string, minute int) metav1.ManagedFieldsEntry {
 		at := metav1.NewTime(time.Date(2026, 11, 26, 20, minute, 0, 0, time.UTC))
-		return metav1.ManagedFieldsEntry{Manager: manager, Time: &at, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}
+		return metav1.ManagedFieldsEntry{Manager: manager, Time: &at, FieldsV1: metav1.NewFieldsV1(fields)}
 	}
 	const routes, labels = `{"f:spec":{"f:http":{}}}`, `{"f:metadata":{"f:labels":{}}}`
 	require.Empty(t, authorOf(nil))

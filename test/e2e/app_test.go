@@ -63,7 +63,7 @@ func TestReplicas(t *testing.T) {
 }
 
 // TestPodsWithoutSidecar takes the label for injection from the namespace and restarts the pods: they are not ready for
-// traffic, and `up` and `status` say why. One command gives them their sidecars back.
+// traffic, and `up` and `status` say why, and what gives them their sidecars back.
 func TestPodsWithoutSidecar(t *testing.T) {
 	p := shared(t)
 	p.restoreAfter(t)
@@ -74,9 +74,13 @@ func TestPodsWithoutSidecar(t *testing.T) {
 		require.NoError(t, err)
 	}
 	patch(namespaces, "", a.namespace, `{"metadata":{"labels":{"istio-injection":null}}}`)
-	for _, deployment := range []string{"app-example", "app-example-canary"} {
-		patch(deployments, a.namespace, deployment, `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"now"}}}}}`)
+	restart := func(at string) {
+		t.Helper()
+		for _, deployment := range []string{"app-example", "app-example-canary"} {
+			patch(deployments, a.namespace, deployment, `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"`+at+`"}}}}}`)
+		}
 	}
+	restart("first")
 	eventually(t, time.Minute, func(context.Context) error {
 		pods := ready(podsOf(t, a.client, a.namespace, a.name, "stable"))
 		if len(pods) != 1 || len(pods[0].Spec.Containers)+len(pods[0].Spec.InitContainers) != 1 {
@@ -94,7 +98,9 @@ func TestPodsWithoutSidecar(t *testing.T) {
 	t.Logf("status: exit code %d: %s", status.code, status.all)
 	require.NotZero(t, status.code)
 
-	p.pulumi(t, append(upArgs, "--refresh")...)
+	// As the message says: the label first, then the pods.
+	p.attempt(t, append(upArgs, "--refresh")...)
+	restart("again")
+	p.up(t)
 	a.requireSplit(t, 0)
-	p.verifyNoChanges(t)
 }
