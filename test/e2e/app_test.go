@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -68,19 +67,16 @@ func TestPodsWithoutSidecar(t *testing.T) {
 	p := shared(t)
 	p.restoreAfter(t)
 	a := p.example(t)
-	patch := func(kind schema.GroupVersionResource, namespace, name, change string) {
+	_, err := objects(a.client, namespaces, "").Patch(t.Context(), a.namespace, types.MergePatchType,
+		[]byte(`{"metadata":{"labels":{"istio-injection":null}}}`), metav1.PatchOptions{FieldManager: "kubectl"})
+	require.NoError(t, err)
+	restart := func() {
 		t.Helper()
-		_, err := objects(a.client, kind, namespace).Patch(t.Context(), name, types.MergePatchType, []byte(change), metav1.PatchOptions{FieldManager: "kubectl"})
-		require.NoError(t, err)
-	}
-	patch(namespaces, "", a.namespace, `{"metadata":{"labels":{"istio-injection":null}}}`)
-	restart := func(at string) {
-		t.Helper()
-		for _, deployment := range []string{"app-example", "app-example-canary"} {
-			patch(deployments, a.namespace, deployment, `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"`+at+`"}}}}}`)
+		for _, pod := range append(podsOf(t, a.client, a.namespace, a.name, "stable"), podsOf(t, a.client, a.namespace, a.name, "canary")...) {
+			require.NoError(t, objects(a.client, podResource, a.namespace).Delete(t.Context(), pod.Name, metav1.DeleteOptions{}))
 		}
 	}
-	restart("first")
+	restart()
 	eventually(t, time.Minute, func(context.Context) error {
 		pods := ready(podsOf(t, a.client, a.namespace, a.name, "stable"))
 		if len(pods) != 1 || len(pods[0].Spec.Containers)+len(pods[0].Spec.InitContainers) != 1 {
@@ -100,7 +96,7 @@ func TestPodsWithoutSidecar(t *testing.T) {
 
 	// As the message says: the label first, then the pods.
 	p.attempt(t, append(upArgs, "--refresh")...)
-	restart("again")
+	restart()
 	p.up(t)
 	a.requireSplit(t, 0)
 }
