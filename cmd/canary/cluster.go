@@ -8,8 +8,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"canary/internal/dataplane"
 	"canary/internal/kube"
+	"canary/internal/mesh"
+	"canary/internal/release"
 	"canary/internal/stack"
 	"canary/internal/traffic"
 	"canary/internal/traffic/relay"
@@ -21,7 +22,7 @@ type cluster interface {
 	// split is the split that the app's VirtualService has now.
 	split(ctx context.Context, namespace, name string) (traffic.Split, error)
 	// ingress is where a pod of the gateway takes the app's ingress traffic.
-	ingress(ctx context.Context, namespace, name string) (dataplane.Ingress, error)
+	ingress(ctx context.Context, namespace, name string) (mesh.Ingress, error)
 }
 
 type realCluster struct {
@@ -53,6 +54,6 @@ func (c realCluster) split(ctx context.Context, namespace, name string) (traffic
 	return split, nil
 }
 
-func (c realCluster) ingress(ctx context.Context, namespace, name string) (dataplane.Ingress, error) {
-	return dataplane.FindIngress(ctx, c.client, dataplane.App{Namespace: namespace, Name: name})
+func (c realCluster) ingress(ctx context.Context, namespace, name string) (mesh.Ingress, error) {
+	return mesh.FindIngress(ctx, c.client, release.App{Namespace: namespace, Name: name})
 }

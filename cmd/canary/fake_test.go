@@ -12,7 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"canary/internal/dataplane"
+	"canary/internal/mesh"
 	"canary/internal/stack"
 	"canary/internal/traffic"
 	"canary/internal/traffic/relay"
@@ -56,11 +56,11 @@ func (f *fakeCluster) split(context.Context, string, string) (traffic.Split, err
 	return split, nil
 }
 
-func (f *fakeCluster) ingress(_ context.Context, namespace, name string) (dataplane.Ingress, error) {
+func (f *fakeCluster) ingress(_ context.Context, namespace, name string) (mesh.Ingress, error) {
 	if namespace != "shop" || name != "web" {
-		return dataplane.Ingress{}, errors.New("no such app")
+		return mesh.Ingress{}, errors.New("no such app")
 	}
-	return dataplane.Ingress{Namespace: "istio-system", Pod: "gateway", Port: 8080}, nil
+	return mesh.Ingress{Namespace: "istio-system", Pod: "gateway", Port: 8080}, nil
 }
 
 func (f *fakeCluster) Pods(ctx context.Context, _, _ string) ([]corev1.Pod, error) {

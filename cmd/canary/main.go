@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"canary/internal/dataplane"
+	"canary/internal/release"
 	"canary/internal/stack"
 )
 
@@ -33,7 +33,7 @@ type environment struct {
 	// screen is stdout when it is a terminal, otherwise nil; view, pause and now
 	// are for status.
 	screen *os.File
-	view   func(kubeconfig stack.Secret, app dataplane.App) (view, error)
+	view   func(kubeconfig stack.Secret, app release.App) (view, error)
 	pause  time.Duration
 	now    func() time.Time
 }

@@ -9,8 +9,10 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"canary/internal/dataplane"
+	"canary/internal/converge"
 	"canary/internal/kube"
+	"canary/internal/readiness"
+	"canary/internal/release"
 	"canary/internal/stack"
 )
 
@@ -19,18 +21,33 @@ const exitDiffers = 1
 
 // view is what status sees of the cluster.
 type view interface {
-	Split(ctx context.Context) (dataplane.Split, error)
-	Subsets(ctx context.Context) ([]dataplane.SubsetStatus, error)
-	Proxies(ctx context.Context, want dataplane.Split) ([]dataplane.ProxyStatus, error)
+	Split(ctx context.Context) (release.Split, error)
+	Subsets(ctx context.Context) ([]readiness.SubsetStatus, error)
+	Proxies(ctx context.Context, want release.Split) ([]converge.ProxyStatus, error)
 	Close()
 }
 
-func openView(kubeconfig stack.Secret, app dataplane.App) (view, error) {
+func openView(kubeconfig stack.Secret, app release.App) (view, error) {
 	client, err := kube.New(kubeconfig, "")
 	if err != nil {
 		return nil, fmt.Errorf("the stack's output kubeconfig: %w", err)
 	}
-	return dataplane.NewView(client, app), nil
+	return clusterView{View: converge.NewView(client, app), client: client, app: app}, nil
+}
+
+// clusterView looks at the cluster itself.
+type clusterView struct {
+	*converge.View
+	client *kube.Client
+	app    release.App
+}
+
+func (v clusterView) Split(ctx context.Context) (release.Split, error) {
+	return release.LiveSplit(ctx, v.client, v.app)
+}
+
+func (v clusterView) Subsets(ctx context.Context) ([]readiness.SubsetStatus, error) {
+	return readiness.Subsets(ctx, v.client, v.app)
 }
 
 type statusCommand struct {
@@ -88,7 +105,7 @@ func (s *statusCommand) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the stack's output url: %w", err)
 	}
-	v, err := s.env.view(outputs.Kubeconfig, dataplane.App{Namespace: outputs.Namespace, Name: outputs.Name, Host: address.Hostname()})
+	v, err := s.env.view(outputs.Kubeconfig, release.App{Namespace: outputs.Namespace, Name: outputs.Name, Host: address.Hostname()})
 	if err != nil {
 		return err
 	}
@@ -142,10 +159,10 @@ func look(ctx context.Context, v view, outputs *stack.Outputs) (*status, error) 
 
 // configuredSplit is the split of the stack's output; decimals become parts of
 // ten thousand.
-func configuredSplit(outputs *stack.Outputs) (dataplane.Split, error) {
+func configuredSplit(outputs *stack.Outputs) (release.Split, error) {
 	const parts = 100
 	round := func(percent float64) int32 { return int32(percent*parts + 0.5) }
-	split := dataplane.Split{Stable: round(outputs.Split[dataplane.Stable]), Canary: round(outputs.Split[dataplane.Canary])}
+	split := release.Split{Stable: round(outputs.Split[release.Stable]), Canary: round(outputs.Split[release.Canary])}
 	if split.Stable < 0 || split.Canary < 0 || split.Stable+split.Canary != 100*parts {
 		return split, fmt.Errorf("the stack's output split is %v, and percentages of stable and canary are expected; type `pulumi up`", outputs.Split)
 	}
@@ -154,5 +171,5 @@ func configuredSplit(outputs *stack.Outputs) (dataplane.Split, error) {
 
 // noSplit reports whether the VirtualService could be asked for, and has none.
 func noSplit(err error) bool {
-	return errors.Is(err, dataplane.ErrNoSplit) || apierrors.IsNotFound(err)
+	return errors.Is(err, release.ErrNoSplit) || apierrors.IsNotFound(err)
 }

@@ -16,16 +16,18 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"canary/internal/dataplane"
+	"canary/internal/converge"
+	"canary/internal/readiness"
+	"canary/internal/release"
 	"canary/internal/stack"
 )
 
 // picture is one look at a fake cluster.
 type picture struct {
-	split   dataplane.Split
+	split   release.Split
 	err     error // of reading the split
-	subsets []dataplane.SubsetStatus
-	proxies []dataplane.ProxyStatus
+	subsets []readiness.SubsetStatus
+	proxies []converge.ProxyStatus
 }
 
 // fakeView gives one picture per look; the last one stays.
@@ -34,12 +36,12 @@ type fakeView struct {
 	looks    int
 	last     func() // called when the last picture is looked at again
 	closed   bool
-	app      dataplane.App
+	app      release.App
 }
 
 func (f *fakeView) now() picture { return f.pictures[min(f.looks, len(f.pictures))-1] }
 
-func (f *fakeView) Split(context.Context) (dataplane.Split, error) {
+func (f *fakeView) Split(context.Context) (release.Split, error) {
 	f.looks++
 	if f.looks > len(f.pictures) && f.last != nil {
 		f.last()
@@ -47,41 +49,41 @@ func (f *fakeView) Split(context.Context) (dataplane.Split, error) {
 	return f.now().split, f.now().err
 }
 
-func (f *fakeView) Subsets(context.Context) ([]dataplane.SubsetStatus, error) {
+func (f *fakeView) Subsets(context.Context) ([]readiness.SubsetStatus, error) {
 	return f.now().subsets, nil
 }
 
-func (f *fakeView) Proxies(context.Context, dataplane.Split) ([]dataplane.ProxyStatus, error) {
+func (f *fakeView) Proxies(context.Context, release.Split) ([]converge.ProxyStatus, error) {
 	return f.now().proxies, nil
 }
 
 func (f *fakeView) Close() { f.closed = true }
 
-var evenly = dataplane.Split{Stable: 50, Canary: 50}
+var evenly = release.Split{Stable: 50, Canary: 50}
 
-func subset(name string, ready, wanted, older int) dataplane.SubsetStatus {
-	return dataplane.SubsetStatus{Name: name, Found: true, Ready: ready, Wanted: wanted, Older: older, Image: "registry.test/web:" + name}
+func subset(name string, ready, wanted, older int) readiness.SubsetStatus {
+	return readiness.SubsetStatus{Name: name, Found: true, Ready: ready, Wanted: wanted, Older: older, Image: "registry.test/web:" + name}
 }
 
-func serves(pod string, split dataplane.Split, lags bool) dataplane.ProxyStatus {
-	return dataplane.ProxyStatus{
-		Namespace: "shop", Pod: pod, Ready: true, Present: true, Splits: []dataplane.Split{split}, Says: "serves " + split.String(), Lags: lags,
+func serves(pod string, split release.Split, lags bool) converge.ProxyStatus {
+	return converge.ProxyStatus{
+		Namespace: "shop", Pod: pod, Ready: true, Present: true, Splits: []release.Split{split}, Says: "serves " + split.String(), Lags: lags,
 	}
 }
 
-func ingress(split dataplane.Split) dataplane.ProxyStatus {
+func ingress(split release.Split) converge.ProxyStatus {
 	p := serves("gateway", split, false)
 	p.Namespace, p.Gateway = "istio-system", true
 	return p
 }
 
-var egress = dataplane.ProxyStatus{Namespace: "istio-system", Pod: "egress", Ready: true, Says: "has no route for the app"}
+var egress = converge.ProxyStatus{Namespace: "istio-system", Pod: "egress", Ready: true, Says: "has no route for the app"}
 
 func good() picture {
 	return picture{
 		split:   evenly,
-		subsets: []dataplane.SubsetStatus{subset("stable", 2, 2, 0), subset("canary", 1, 1, 0)},
-		proxies: []dataplane.ProxyStatus{egress, ingress(evenly), serves("web-1", evenly, false)},
+		subsets: []readiness.SubsetStatus{subset("stable", 2, 2, 0), subset("canary", 1, 1, 0)},
+		proxies: []converge.ProxyStatus{egress, ingress(evenly), serves("web-1", evenly, false)},
 	}
 }
 
@@ -95,7 +97,7 @@ func showStatus(ctx context.Context, f *fakeView, args ...string) (code int, std
 				URL: "http://web.test:8080", Namespace: "shop", Name: "web", Split: map[string]float64{"stable": 50, "canary": 50},
 			}, nil
 		},
-		view:  func(_ stack.Secret, app dataplane.App) (view, error) { f.app = app; return f, nil },
+		view:  func(_ stack.Secret, app release.App) (view, error) { f.app = app; return f, nil },
 		pause: time.Second,
 		now:   func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
 	})
@@ -110,28 +112,28 @@ func TestStatus(t *testing.T) {
 	}{
 		"agrees": {},
 		"lags": {func(p *picture) {
-			old := serves("web-1", dataplane.Split{Stable: 100}, true)
-			cut := dataplane.ProxyStatus{Namespace: "shop", Pod: "web-2", Says: "cannot be read: its Envoy does not answer in time", Lags: true}
-			p.proxies = []dataplane.ProxyStatus{old, cut, egress, ingress(evenly)}
+			old := serves("web-1", release.Split{Stable: 100}, true)
+			cut := converge.ProxyStatus{Namespace: "shop", Pod: "web-2", Says: "cannot be read: its Envoy does not answer in time", Lags: true}
+			p.proxies = []converge.ProxyStatus{old, cut, egress, ingress(evenly)}
 		}, 1},
 		"patched-by-hand": {func(p *picture) {
-			p.split = dataplane.Split{Stable: 9995, Canary: 5}
-			p.proxies = []dataplane.ProxyStatus{ingress(p.split)}
+			p.split = release.Split{Stable: 9995, Canary: 5}
+			p.proxies = []converge.ProxyStatus{ingress(p.split)}
 		}, 1},
 		"no-split": {func(p *picture) {
-			p.err = fmt.Errorf("VirtualService shop/web: it has no route to subset stable or canary: %w", dataplane.ErrNoSplit)
+			p.err = fmt.Errorf("VirtualService shop/web: it has no route to subset stable or canary: %w", release.ErrNoSplit)
 		}, 1},
 		"no-virtualservice": {func(p *picture) {
 			p.err = apierrors.NewNotFound(schema.GroupResource{Group: "networking.istio.io", Resource: "virtualservices"}, "web")
 		}, 1},
 		"pods": {func(p *picture) {
-			p.subsets = []dataplane.SubsetStatus{subset("stable", 2, 2, 1), subset("canary", 0, 3, 0)}
+			p.subsets = []readiness.SubsetStatus{subset("stable", 2, 2, 1), subset("canary", 0, 3, 0)}
 		}, 1},
 		"no-canary": {func(p *picture) {
-			p.subsets = []dataplane.SubsetStatus{subset("stable", 2, 2, 0), {Name: "canary"}}
+			p.subsets = []readiness.SubsetStatus{subset("stable", 2, 2, 0), {Name: "canary"}}
 		}, 1},
 		"gateway-ending": {func(p *picture) { p.proxies[1].Ready = false }, 1},
-		"no-gateway":     {func(p *picture) { p.proxies = []dataplane.ProxyStatus{egress, serves("web-1", evenly, false)} }, 1},
+		"no-gateway":     {func(p *picture) { p.proxies = []converge.ProxyStatus{egress, serves("web-1", evenly, false)} }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -145,7 +147,7 @@ func TestStatus(t *testing.T) {
 				require.Equal(t, tc.code, code)
 				require.Empty(t, stderr)
 				require.True(t, f.closed)
-				require.Equal(t, dataplane.App{Namespace: "shop", Name: "web", Host: "web.test"}, f.app)
+				require.Equal(t, release.App{Namespace: "shop", Name: "web", Host: "web.test"}, f.app)
 				goldie.New(t).Assert(t, "status-"+name+"-"+output, []byte(stdout))
 			}
 		})
@@ -172,7 +174,7 @@ func TestStatusNeedsTheSplitOfTheStack(t *testing.T) {
 	code := run(t.Context(), []string{"status"}, environment{
 		stdout: new(bytes.Buffer), stderr: &stderr,
 		outputs: func(context.Context, string) (*stack.Outputs, error) { return &stack.Outputs{}, nil },
-		view:    func(stack.Secret, dataplane.App) (view, error) { return &fakeView{pictures: []picture{good()}}, nil },
+		view:    func(stack.Secret, release.App) (view, error) { return &fakeView{pictures: []picture{good()}}, nil },
 	})
 	require.Equal(t, 3, code)
 	require.Contains(t, stderr.String(), "the stack's output split is map[]")
@@ -181,7 +183,7 @@ func TestStatusNeedsTheSplitOfTheStack(t *testing.T) {
 func TestWatchPrintsChanges(t *testing.T) {
 	t.Parallel()
 	behind := good()
-	behind.proxies = []dataplane.ProxyStatus{serves("web-1", dataplane.Split{Stable: 100}, true), egress, ingress(evenly)}
+	behind.proxies = []converge.ProxyStatus{serves("web-1", release.Split{Stable: 100}, true), egress, ingress(evenly)}
 	gone := good()
 	gone.proxies = gone.proxies[:2]
 	broken := good()
@@ -224,7 +226,7 @@ func TestWatchReadsTheConfigurationAgain(t *testing.T) {
 				}
 				return &stack.Outputs{URL: "http://web.test", Namespace: "shop", Name: "web", Split: split}, nil
 			},
-			view:  func(stack.Secret, dataplane.App) (view, error) { return f, nil },
+			view:  func(stack.Secret, release.App) (view, error) { return f, nil },
 			pause: time.Second, now: time.Now,
 		})
 		require.Equal(t, 0, code)

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"canary/internal/dataplane"
+	"canary/internal/converge"
+	"canary/internal/readiness"
+	"canary/internal/release"
 )
 
 // status is what `canary status` shows. Its JSON form is an interface: fields
@@ -67,7 +69,7 @@ type proxyLine struct {
 	Differs bool `json:"differs"`
 }
 
-func weights(s dataplane.Split) percents {
+func weights(s release.Split) percents {
 	sum := float64(s.Stable) + float64(s.Canary)
 	percent := func(weight int32) float64 { return float64(int64(1e4*float64(weight)/sum+0.5)) / 1e2 }
 	return percents{Stable: percent(s.Stable), Canary: percent(s.Canary)}
@@ -78,14 +80,14 @@ func (p percents) String() string {
 }
 
 func (p percents) of(subset string) float64 {
-	if subset == dataplane.Stable {
+	if subset == release.Stable {
 		return p.Stable
 	}
 	return p.Canary
 }
 
 // add takes in what was seen.
-func (s *status) add(want dataplane.Split, subsets []dataplane.SubsetStatus, proxies []dataplane.ProxyStatus) {
+func (s *status) add(want release.Split, subsets []readiness.SubsetStatus, proxies []converge.ProxyStatus) {
 	s.Subsets, s.Proxies, s.Differences = []subsetLine{}, []proxyLine{}, []string{}
 	for _, subset := range subsets {
 		s.Subsets = append(s.Subsets, subsetLine{
@@ -103,7 +105,7 @@ func (s *status) add(want dataplane.Split, subsets []dataplane.SubsetStatus, pro
 }
 
 // judge finds what does not agree.
-func (s *status) judge(configured, live dataplane.Split, liveErr error) {
+func (s *status) judge(configured, live release.Split, liveErr error) {
 	differs := func(format string, args ...any) { s.Differences = append(s.Differences, fmt.Sprintf(format, args...)) }
 	switch {
 	case liveErr != nil:

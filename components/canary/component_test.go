@@ -7,8 +7,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
 
-	"canary/internal/dataplane"
+	"canary/internal/converge"
 	"canary/internal/pulumitest"
+	"canary/internal/release"
 )
 
 // children are the component's, with what each comes after.
@@ -119,7 +120,7 @@ func TestOutputs(t *testing.T) {
 
 func TestNothingIsReadInPreview(t *testing.T) {
 	t.Parallel()
-	connect := func(string, string, dataplane.App) (live, error) {
+	connect := func(string, string, release.App) (live, error) {
 		return nil, errors.New("the cluster was read")
 	}
 	_, err := pulumitest.Run(program(configuration(t, nil), connect, nil), pulumitest.WithDryRun())
@@ -128,12 +129,12 @@ func TestNothingIsReadInPreview(t *testing.T) {
 
 func TestUpdateOrder(t *testing.T) {
 	t.Parallel()
-	before := &dataplane.Before{}
-	app := &orderedLive{fakeLive: fakeLive{inForce: dataplane.Split{Stable: 100}, lookAs: before}}
-	connect := func(kubeconfig, contextName string, got dataplane.App) (live, error) {
+	before := &converge.Before{}
+	app := &orderedLive{fakeLive: fakeLive{inForce: release.Split{Stable: 100}, lookAs: before}}
+	connect := func(kubeconfig, contextName string, got release.App) (live, error) {
 		require.Equal(t, "a kubeconfig", kubeconfig)
 		require.Equal(t, "a context", contextName)
-		require.Equal(t, dataplane.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}, got)
+		require.Equal(t, release.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}, got)
 		return app, nil
 	}
 	cfg := configuration(t, map[string]string{"canaryWeight": "50"})
@@ -159,8 +160,8 @@ func TestUpdateOrder(t *testing.T) {
 func TestSwitchOffOrder(t *testing.T) {
 	t.Parallel()
 	options := map[string]string{"canaryReplicas": "0"}
-	app := &orderedLive{fakeLive: fakeLive{inForce: dataplane.Split{Stable: 50, Canary: 50}}}
-	connect := func(string, string, dataplane.App) (live, error) { return app, nil }
+	app := &orderedLive{fakeLive: fakeLive{inForce: release.Split{Stable: 50, Canary: 50}}}
+	connect := func(string, string, release.App) (live, error) { return app, nil }
 	app.hooks = recordedHooks{}
 	r, err := pulumitest.Run(hooked(configuration(t, options), connect, app.hooks, nil), pulumitest.WithOutputs(app.registered))
 	require.NoError(t, err)
@@ -177,7 +178,7 @@ func TestSwitchOffOrder(t *testing.T) {
 		require.ElementsMatch(t, []string{configMapType, namespaceType, policyType, virtualServiceType}, typesOf(got.RPC.GetDependencies()))
 	}
 
-	lagging := &fakeLive{inForce: dataplane.Split{Stable: 50, Canary: 50}, convergeErr: errors.New("1 of 5 proxies lags")}
+	lagging := &fakeLive{inForce: release.Split{Stable: 50, Canary: 50}, convergeErr: errors.New("1 of 5 proxies lags")}
 	r, err = lagging.update(t, options)
 	require.ErrorContains(t, err, "1 of 5 proxies lags")
 	_, written := r.Find(deploymentType, "app-canary")
@@ -195,12 +196,12 @@ func TestUpdateFails(t *testing.T) {
 	}{
 		{
 			name: "after the split has left a sick canary", weight: "0",
-			app: &fakeLive{inForce: dataplane.Split{Stable: 50, Canary: 50}, readyErr: sick, convergeAs: dataplane.Converged{Proxies: 5}},
+			app: &fakeLive{inForce: release.Split{Stable: 50, Canary: 50}, readyErr: sick, convergeAs: converge.Converged{Proxies: 5}},
 			err: "the split 100/0 is served, but: " + errSick.Error(),
 		},
 		{
 			name: "when a proxy lags", weight: "50",
-			app: &fakeLive{inForce: dataplane.Split{Stable: 100}, convergeErr: errors.New("1 of 5 proxies lags")},
+			app: &fakeLive{inForce: release.Split{Stable: 100}, convergeErr: errors.New("1 of 5 proxies lags")},
 			err: "1 of 5 proxies lags",
 		},
 	}
@@ -216,7 +217,7 @@ func TestUpdateFails(t *testing.T) {
 
 func TestGuardStopsTheWrite(t *testing.T) {
 	t.Parallel()
-	app := &fakeLive{inForce: dataplane.Split{Stable: 100}, readyErr: map[string]error{canarySubset: errSick}}
+	app := &fakeLive{inForce: release.Split{Stable: 100}, readyErr: map[string]error{canarySubset: errSick}}
 	hooks := recordedHooks{}
 	_, err := pulumitest.Run(hooked(configuration(t, map[string]string{"canaryWeight": "50"}), app.connect, hooks, nil))
 	require.Error(t, err)

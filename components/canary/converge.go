@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"canary/internal/config"
-	"canary/internal/dataplane"
+	"canary/internal/converge"
+	"canary/internal/release"
 )
 
 // rollout is one update's way to a split in the running cluster: guard, then the
 // write of the VirtualService, then converge and finish. It runs in every update,
 // also in one that changes nothing, and never in a preview.
 type rollout struct {
-	split dataplane.Split
+	split release.Split
 	// pods is the wanted number of pods by subset.
 	pods map[string]int
 	// timeout is the longest wait for the proxies.
@@ -23,17 +24,17 @@ type rollout struct {
 	// gateway is the value of the label istio of the ingress gateway's pods.
 	gateway string
 	// before is what istiod knew right before the write; empty when there is none.
-	before *atomic.Pointer[dataplane.Before]
+	before *atomic.Pointer[converge.Before]
 }
 
 func newRollout(c *config.Config) rollout {
 	stable, canary := c.CanaryWeight.Split()
 	return rollout{
-		split:   dataplane.Split{Stable: stable, Canary: canary},
+		split:   release.Split{Stable: stable, Canary: canary},
 		pods:    map[string]int{stableSubset: c.StableReplicas, canarySubset: c.CanaryReplicas},
 		timeout: c.ConvergeTimeout,
 		gateway: c.Istio.Gateway,
-		before:  &atomic.Pointer[dataplane.Before]{},
+		before:  &atomic.Pointer[converge.Before]{},
 	}
 }
 
@@ -45,7 +46,7 @@ func (r rollout) converge(ctx context.Context, app live, say voice) error {
 	if drift := new(driftError); errors.As(context.Cause(ctx), &drift) {
 		return drift
 	}
-	if lag := new(dataplane.LagError); errors.As(err, &lag) && lag.NoGateway {
+	if lag := new(converge.LagError); errors.As(err, &lag) && lag.NoGateway {
 		return fmt.Errorf("%w\nthe Gateway selects pods with the label istio=%s", err, r.gateway)
 	}
 	if err != nil {

@@ -14,8 +14,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"canary/internal/config"
-	"canary/internal/dataplane"
+	"canary/internal/converge"
 	"canary/internal/pulumitest"
+	"canary/internal/release"
 )
 
 const (
@@ -98,25 +99,25 @@ func golden(t *testing.T, name string, r pulumitest.Registration) {
 
 // fakeLive is a cluster that answers at once, and writes down what it was asked.
 type fakeLive struct {
-	inForce     dataplane.Split
+	inForce     release.Split
 	authorAs    string
 	off         string
 	splitErr    error
 	writeErr    error
 	readyErr    map[string]error // by subset
-	convergeAs  dataplane.Converged
+	convergeAs  converge.Converged
 	convergeErr error
 	warmErr     error
 	gatewayErr  error
-	lookAs      *dataplane.Before
+	lookAs      *converge.Before
 
-	convergedWith *dataplane.Before
+	convergedWith *converge.Before
 
 	mu    sync.Mutex
 	calls []string
 }
 
-func (f *fakeLive) connect(string, string, dataplane.App) (live, error) { return f, nil }
+func (f *fakeLive) connect(string, string, release.App) (live, error) { return f, nil }
 
 func (f *fakeLive) note(format string, values ...any) {
 	f.mu.Lock()
@@ -124,7 +125,7 @@ func (f *fakeLive) note(format string, values ...any) {
 	f.calls = append(f.calls, fmt.Sprintf(format, values...))
 }
 
-func (f *fakeLive) split(context.Context) (dataplane.Split, error) {
+func (f *fakeLive) split(context.Context) (release.Split, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.inForce, f.splitErr
@@ -132,7 +133,7 @@ func (f *fakeLive) split(context.Context) (dataplane.Split, error) {
 
 func (f *fakeLive) author(context.Context) (string, error) { return f.authorAs, nil }
 
-func (f *fakeLive) write(_ context.Context, split dataplane.Split) error {
+func (f *fakeLive) write(_ context.Context, split release.Split) error {
 	f.note("roll back to %s", split.Short())
 	if f.writeErr != nil {
 		return f.writeErr
@@ -142,7 +143,7 @@ func (f *fakeLive) write(_ context.Context, split dataplane.Split) error {
 }
 
 // written is what the VirtualService says from now on.
-func (f *fakeLive) written(split dataplane.Split) {
+func (f *fakeLive) written(split release.Split) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.inForce, f.splitErr = split, nil
@@ -178,9 +179,9 @@ func (f *fakeLive) gateway(_ context.Context, label string) error {
 
 func (f *fakeLive) gatewayOff(context.Context, string) (string, error) { return f.off, nil }
 
-func (f *fakeLive) look(context.Context) *dataplane.Before { return f.lookAs }
+func (f *fakeLive) look(context.Context) *converge.Before { return f.lookAs }
 
-func (f *fakeLive) converge(_ context.Context, before *dataplane.Before, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error) {
+func (f *fakeLive) converge(_ context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error) {
 	f.note("converge %s within %v", split.Short(), timeout)
 	report("waiting")
 	f.convergedWith = before
@@ -192,7 +193,7 @@ func (f *fakeLive) registered(args pulumi.MockResourceArgs) resource.PropertyMap
 	if args.TypeToken == virtualServiceType {
 		routes := args.Inputs["spec"].ObjectValue()["http"].ArrayValue()[0].ObjectValue()["route"].ArrayValue()
 		weight := func(i int) int32 { return int32(routes[i].ObjectValue()["weight"].NumberValue()) }
-		f.written(dataplane.Split{Stable: weight(0), Canary: weight(1)})
+		f.written(release.Split{Stable: weight(0), Canary: weight(1)})
 	}
 	return nil
 }

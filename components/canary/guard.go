@@ -8,7 +8,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"canary/internal/dataplane"
+	"canary/internal/converge"
+	"canary/internal/release"
 )
 
 // warmTimeout bounds the wait for the proxies' clusters.
@@ -57,7 +58,7 @@ func (r rollout) guard(ctx context.Context, app live, say voice) error {
 // route back: it is not told of the route before it is told of the subsets.
 func (r rollout) warm(ctx context.Context, app live, say voice) error {
 	err := app.warm(ctx, min(r.timeout, warmTimeout), say.progress)
-	if lag := new(dataplane.ClusterLagError); errors.As(err, &lag) {
+	if lag := new(converge.ClusterLagError); errors.As(err, &lag) {
 		say.warn(lag.Error() + "\nthe first requests through them may be answered 503")
 		return nil
 	}
@@ -69,12 +70,12 @@ func (r rollout) warm(ctx context.Context, app live, say voice) error {
 
 // gains reports whether the subset's share is larger in the second split than in
 // the first.
-func gains(subset string, from, to dataplane.Split) bool {
-	sum := func(s dataplane.Split) int64 { return int64(s.Stable) + int64(s.Canary) }
+func gains(subset string, from, to release.Split) bool {
+	sum := func(s release.Split) int64 { return int64(s.Stable) + int64(s.Canary) }
 	return int64(weightOf(to, subset))*sum(from) > int64(weightOf(from, subset))*sum(to)
 }
 
-func weightOf(s dataplane.Split, subset string) int32 {
+func weightOf(s release.Split, subset string) int32 {
 	if subset == stableSubset {
 		return s.Stable
 	}

@@ -11,7 +11,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"canary/internal/dataplane"
+	"canary/internal/converge"
+	"canary/internal/release"
 )
 
 var errSick = errors.New("subset canary has 0 of 1 pods ready: CrashLoopBackOff")
@@ -19,12 +20,12 @@ var errSick = errors.New("subset canary has 0 of 1 pods ready: CrashLoopBackOff"
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	none := fmt.Errorf("VirtualService: %w", apierrors.NewNotFound(schema.GroupResource{Resource: "virtualservices"}, "app"))
-	odd := fmt.Errorf("VirtualService: %w", dataplane.ErrNoSplit)
+	odd := fmt.Errorf("VirtualService: %w", release.ErrNoSplit)
 	sick := map[string]error{canarySubset: errSick}
 	cases := []struct {
 		name     string
 		weight   string
-		inForce  dataplane.Split
+		inForce  release.Split
 		splitErr error
 		writeErr error
 		readyErr map[string]error
@@ -54,37 +55,37 @@ func TestGuard(t *testing.T) {
 		},
 		{
 			name: "towards the canary", weight: "50",
-			inForce: dataplane.Split{Stable: 100},
+			inForce: release.Split{Stable: 100},
 			calls:   []string{"ready map[canary:2]"},
 		},
 		{
 			name: "towards a sick canary", weight: "12.5",
-			inForce: dataplane.Split{Stable: 95, Canary: 5}, readyErr: sick,
+			inForce: release.Split{Stable: 95, Canary: 5}, readyErr: sick,
 			calls: []string{"ready map[canary:2]"},
 			err:   "the split stays 95/5: " + errSick.Error(),
 		},
 		{
 			name: "roll back from a sick canary", weight: "0",
-			inForce: dataplane.Split{Stable: 50, Canary: 50}, readyErr: sick,
+			inForce: release.Split{Stable: 50, Canary: 50}, readyErr: sick,
 			calls: []string{"ready map[stable:1]"},
 		},
 		{
 			name: "partly back from a sick canary", weight: "10",
-			inForce: dataplane.Split{Stable: 50, Canary: 50}, readyErr: sick,
+			inForce: release.Split{Stable: 50, Canary: 50}, readyErr: sick,
 			calls: []string{"ready map[stable:1]"},
 		},
 		{
 			name: "no write is taken", weight: "50",
-			inForce: dataplane.Split{Stable: 100}, writeErr: errors.New("istiod does not answer"),
+			inForce: release.Split{Stable: 100}, writeErr: errors.New("istiod does not answer"),
 			err: "the split stays 100/0, and traffic goes on as before: istiod does not answer",
 		},
 		{
 			name: "the same split", weight: "50",
-			inForce: dataplane.Split{Stable: 5000, Canary: 5000}, readyErr: sick,
+			inForce: release.Split{Stable: 5000, Canary: 5000}, readyErr: sick,
 		},
 		{
 			name: "everything to the canary", weight: "100",
-			inForce: dataplane.Split{Stable: 50, Canary: 50},
+			inForce: release.Split{Stable: 50, Canary: 50},
 			calls:   []string{"ready map[canary:2]"},
 		},
 	}
@@ -117,9 +118,9 @@ func TestWarm(t *testing.T) {
 		{name: "no longer than the user waits", timeout: "3", calls: []string{"warm within 3s"}},
 		{
 			name: "a proxy lags", timeout: "60", calls: []string{"warm within 10s"},
-			warmErr: &dataplane.ClusterLagError{
+			warmErr: &converge.ClusterLagError{
 				Timeout: 10 * time.Second,
-				Lagging: []dataplane.Lagging{{Namespace: "istio-system", Pod: "gateway-1", Serves: "holds stable alone"}},
+				Lagging: []converge.Lagging{{Namespace: "istio-system", Pod: "gateway-1", Serves: "holds stable alone"}},
 			},
 			warning: "after 10s not every proxy holds both subsets of the DestinationRule:\n  istio-system/gateway-1 holds stable alone\n" +
 				"the first requests through them may be answered 503",
@@ -158,19 +159,19 @@ func TestConverge(t *testing.T) {
 	}{
 		{
 			name: "served",
-			app:  &fakeLive{convergeAs: dataplane.Converged{Proxies: 5, Elapsed: 118 * time.Millisecond}},
+			app:  &fakeLive{convergeAs: converge.Converged{Proxies: 5, Elapsed: 118 * time.Millisecond}},
 			said: []string{"split 50/50 is served by all 5 proxies after 0.12 s"},
 		},
 		{
 			name: "one proxy",
-			app:  &fakeLive{convergeAs: dataplane.Converged{Proxies: 1, Elapsed: 2 * time.Second}},
+			app:  &fakeLive{convergeAs: converge.Converged{Proxies: 1, Elapsed: 2 * time.Second}},
 			said: []string{"split 50/50 is served by the only proxy after 2.00 s"},
 		},
 		{name: "a proxy lags", app: &fakeLive{convergeErr: lag}, err: lag.Error()},
 		{
 			name: "no gateway",
-			app:  &fakeLive{convergeErr: &dataplane.LagError{NoGateway: true}},
-			err:  (&dataplane.LagError{NoGateway: true}).Error() + "\nthe Gateway selects pods with the label istio=ingressgateway",
+			app:  &fakeLive{convergeErr: &converge.LagError{NoGateway: true}},
+			err:  (&converge.LagError{NoGateway: true}).Error() + "\nthe Gateway selects pods with the label istio=ingressgateway",
 		},
 	}
 	for _, tc := range cases {

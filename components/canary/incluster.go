@@ -5,7 +5,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"canary/internal/dataplane"
+	"canary/internal/release"
 )
 
 // written is the split, once the VirtualService is written. In a preview it is
@@ -80,7 +80,7 @@ func (b builder) inHook(run func(context.Context, live) error) error {
 
 func (b builder) reach(kubeconfig string) (live, error) {
 	cfg := b.args.Config
-	return b.connect(kubeconfig, b.args.Context, dataplane.App{Namespace: cfg.Namespace, Name: cfg.Name, Host: cfg.Host})
+	return b.connect(kubeconfig, b.args.Context, release.App{Namespace: cfg.Namespace, Name: cfg.Name, Host: cfg.Host})
 }
 
 // gatewayRuns makes the creation of a resource fail when an Istio that is not

@@ -4,18 +4,21 @@ import (
 	"context"
 	"time"
 
-	"canary/internal/dataplane"
+	"canary/internal/converge"
 	"canary/internal/kube"
+	"canary/internal/mesh"
+	"canary/internal/readiness"
+	"canary/internal/release"
 )
 
 // live is the app in the running cluster. report gets lines of progress.
 type live interface {
 	// split is the split in force, as the VirtualService says.
-	split(ctx context.Context) (dataplane.Split, error)
+	split(ctx context.Context) (release.Split, error)
 	// author says who wrote that split last, and when; "" is not known.
 	author(ctx context.Context) (string, error)
 	// write writes a split into the VirtualService.
-	write(ctx context.Context, split dataplane.Split) error
+	write(ctx context.Context, split release.Split) error
 	// anyReady reports whether a subset has a pod that can serve.
 	anyReady(ctx context.Context, subset string) (bool, error)
 	// writable tells whether the API server would take a change of the split.
@@ -29,22 +32,22 @@ type live interface {
 	// gatewayOff says why the ingress gateway wants no pods; "" when it wants some.
 	gatewayOff(ctx context.Context, label string) (string, error)
 	// look is what istiod knows before the split is written; converge makes use of it.
-	look(ctx context.Context) *dataplane.Before
+	look(ctx context.Context) *converge.Before
 	// converge waits until every proxy serves the split. before is nil when nothing
 	// was written.
-	converge(ctx context.Context, before *dataplane.Before, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error)
+	converge(ctx context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error)
 }
 
 // connect reaches the app in the cluster of a kubeconfig's context.
-type connect func(kubeconfig, contextName string, app dataplane.App) (live, error)
+type connect func(kubeconfig, contextName string, app release.App) (live, error)
 
 // liveApp reads the cluster itself.
 type liveApp struct {
 	client *kube.Client
-	app    dataplane.App
+	app    release.App
 }
 
-func connectCluster(kubeconfig, contextName string, app dataplane.App) (live, error) {
+func connectCluster(kubeconfig, contextName string, app release.App) (live, error) {
 	client, err := kube.New([]byte(kubeconfig), contextName)
 	if err != nil {
 		return nil, err
@@ -52,46 +55,46 @@ func connectCluster(kubeconfig, contextName string, app dataplane.App) (live, er
 	return liveApp{client: client, app: app}, nil
 }
 
-func (l liveApp) split(ctx context.Context) (dataplane.Split, error) {
-	return dataplane.LiveSplit(ctx, l.client, l.app)
+func (l liveApp) split(ctx context.Context) (release.Split, error) {
+	return release.LiveSplit(ctx, l.client, l.app)
 }
 
 func (l liveApp) author(ctx context.Context) (string, error) {
-	return dataplane.SplitAuthor(ctx, l.client, l.app)
+	return release.SplitAuthor(ctx, l.client, l.app)
 }
 
-func (l liveApp) write(ctx context.Context, split dataplane.Split) error {
-	return dataplane.WriteSplit(ctx, l.client, l.app, split)
+func (l liveApp) write(ctx context.Context, split release.Split) error {
+	return release.WriteSplit(ctx, l.client, l.app, split)
 }
 
 func (l liveApp) anyReady(ctx context.Context, subset string) (bool, error) {
-	return dataplane.AnyReady(ctx, l.client, l.app, subset)
+	return readiness.AnyReady(ctx, l.client, l.app, subset)
 }
 
 func (l liveApp) writable(ctx context.Context) error {
-	return dataplane.CheckWritable(ctx, l.client, l.app)
+	return release.CheckWritable(ctx, l.client, l.app)
 }
 
 func (l liveApp) waitReady(ctx context.Context, pods map[string]int, report func(string)) error {
-	return dataplane.WaitReady(ctx, l.client, l.app, pods, report)
+	return readiness.Wait(ctx, l.client, l.app, pods, report)
 }
 
 func (l liveApp) warm(ctx context.Context, timeout time.Duration, report func(string)) error {
-	return dataplane.WaitClusters(ctx, l.client, l.app, timeout, report)
+	return converge.WaitClusters(ctx, l.client, l.app, timeout, report)
 }
 
 func (l liveApp) gateway(ctx context.Context, label string) error {
-	return dataplane.CheckGateway(ctx, l.client, label)
+	return mesh.CheckGateway(ctx, l.client, label)
 }
 
 func (l liveApp) gatewayOff(ctx context.Context, label string) (string, error) {
-	return dataplane.GatewayOff(ctx, l.client, label)
+	return mesh.GatewayOff(ctx, l.client, label)
 }
 
-func (l liveApp) look(ctx context.Context) *dataplane.Before {
-	return dataplane.Snapshot(ctx, l.client, l.app)
+func (l liveApp) look(ctx context.Context) *converge.Before {
+	return converge.Snapshot(ctx, l.client, l.app)
 }
 
-func (l liveApp) converge(ctx context.Context, before *dataplane.Before, split dataplane.Split, timeout time.Duration, report func(string)) (dataplane.Converged, error) {
+func (l liveApp) converge(ctx context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error) {
 	return before.Converge(ctx, l.client, l.app, split, timeout, report)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"canary/internal/dataplane"
+	"canary/internal/release"
 )
 
 // RollBackFirst takes weight from the canary, when the configuration gives it
@@ -37,7 +37,7 @@ func RollBackFirst(ctx *pulumi.Context, args *Args, needed []pulumi.Resource) (a
 func (r rollout) rollBack(ctx context.Context, app live, say voice) error {
 	inForce, err := app.split(ctx)
 	switch {
-	case apierrors.IsNotFound(err), errors.Is(err, dataplane.ErrNoSplit):
+	case apierrors.IsNotFound(err), errors.Is(err, release.ErrNoSplit):
 		return nil // there is nothing to take weight from; the update writes it
 	case err != nil:
 		return err
@@ -104,7 +104,7 @@ func (r rollout) drift(ctx context.Context, app live) error {
 	switch {
 	case apierrors.IsNotFound(err):
 		return &driftError{fmt.Sprintf("the VirtualService is gone, so that nothing splits traffic: somebody deleted it (%v); %s", err, repair)}
-	case errors.Is(err, dataplane.ErrNoSplit):
+	case errors.Is(err, release.ErrNoSplit):
 		return &driftError{err.Error()}
 	case err != nil:
 		return nil //nolint:nilerr // the wait itself tells that the cluster does not answer

@@ -11,7 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"canary/internal/dataplane"
+	"canary/internal/release"
 )
 
 const (
@@ -28,7 +28,7 @@ const (
 func (r rollout) podsKeepStill(ctx context.Context, app live, subset string, changes []string) error {
 	inForce, err := app.split(ctx)
 	switch {
-	case apierrors.IsNotFound(err), errors.Is(err, dataplane.ErrNoSplit):
+	case apierrors.IsNotFound(err), errors.Is(err, release.ErrNoSplit):
 		return nil // nothing is known to be sent to it
 	case err != nil:
 		return fmt.Errorf("the split in force has to be known before the pods of subset %s are changed: %w", subset, err)

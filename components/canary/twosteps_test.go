@@ -10,8 +10,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"canary/internal/dataplane"
 	"canary/internal/pulumitest"
+	"canary/internal/release"
 )
 
 func TestPodChanges(t *testing.T) {
@@ -81,23 +81,23 @@ func TestTwoSteps(t *testing.T) {
 		name     string
 		weight   string
 		subset   string
-		inForce  dataplane.Split
+		inForce  release.Split
 		splitErr error
 		err      string
 	}{
-		{name: "canary loses weight", weight: "0", subset: canarySubset, inForce: dataplane.Split{Stable: 50, Canary: 50}, err: refused},
-		{name: "canary loses some weight", weight: "49.99", subset: canarySubset, inForce: dataplane.Split{Stable: 50, Canary: 50}, err: refused},
-		{name: "stable loses weight", weight: "10", subset: stableSubset, inForce: dataplane.Split{Stable: 100}, err: refused},
-		{name: "canary gains weight", weight: "60", subset: canarySubset, inForce: dataplane.Split{Stable: 50, Canary: 50}},
-		{name: "stable gains weight", weight: "0", subset: stableSubset, inForce: dataplane.Split{Stable: 50, Canary: 50}},
-		{name: "canary keeps its weight", weight: "50", subset: canarySubset, inForce: dataplane.Split{Stable: 5000, Canary: 5000}},
-		{name: "canary serves nothing", weight: "0", subset: canarySubset, inForce: dataplane.Split{Stable: 100}},
-		{name: "stable serves nothing", weight: "100", subset: stableSubset, inForce: dataplane.Split{Canary: 100}},
+		{name: "canary loses weight", weight: "0", subset: canarySubset, inForce: release.Split{Stable: 50, Canary: 50}, err: refused},
+		{name: "canary loses some weight", weight: "49.99", subset: canarySubset, inForce: release.Split{Stable: 50, Canary: 50}, err: refused},
+		{name: "stable loses weight", weight: "10", subset: stableSubset, inForce: release.Split{Stable: 100}, err: refused},
+		{name: "canary gains weight", weight: "60", subset: canarySubset, inForce: release.Split{Stable: 50, Canary: 50}},
+		{name: "stable gains weight", weight: "0", subset: stableSubset, inForce: release.Split{Stable: 50, Canary: 50}},
+		{name: "canary keeps its weight", weight: "50", subset: canarySubset, inForce: release.Split{Stable: 5000, Canary: 5000}},
+		{name: "canary serves nothing", weight: "0", subset: canarySubset, inForce: release.Split{Stable: 100}},
+		{name: "stable serves nothing", weight: "100", subset: stableSubset, inForce: release.Split{Canary: 100}},
 		{
 			name: "there is no split yet", weight: "0", subset: canarySubset,
 			splitErr: apierrors.NewNotFound(schema.GroupResource{Resource: "virtualservices"}, "app"),
 		},
-		{name: "the split was made impossible by hand", weight: "0", subset: canarySubset, splitErr: dataplane.ErrNoSplit},
+		{name: "the split was made impossible by hand", weight: "0", subset: canarySubset, splitErr: release.ErrNoSplit},
 		{name: "the split cannot be read", weight: "0", subset: canarySubset, splitErr: gone, err: "the split in force has to be known"},
 	}
 	for _, tc := range cases {
@@ -118,7 +118,7 @@ func TestTwoSteps(t *testing.T) {
 func TestTwoStepsMessage(t *testing.T) {
 	t.Parallel()
 	r := newRollout(configuration(t, map[string]string{"canaryWeight": "0"}))
-	app := &fakeLive{inForce: dataplane.Split{Stable: 50, Canary: 50}}
+	app := &fakeLive{inForce: release.Split{Stable: 50, Canary: 50}}
 	err := r.podsKeepStill(t.Context(), app, canarySubset, []string{"one", "two", "three", "four", "five"})
 	require.EqualError(t, err, `this update would change the pods of subset canary and take weight from it, while it serves requests
   split in force: stable 50 / canary 50
@@ -136,7 +136,7 @@ neither its pods nor the split were changed. Do it in two steps:
 // Each Deployment is guarded as its own subset.
 func TestTwoStepsHooks(t *testing.T) {
 	t.Parallel()
-	app := &fakeLive{inForce: dataplane.Split{Stable: 50, Canary: 50}}
+	app := &fakeLive{inForce: release.Split{Stable: 50, Canary: 50}}
 	hooks := recordedHooks{}
 	cfg := configuration(t, map[string]string{"canaryWeight": "40"})
 	_, err := pulumitest.Run(hooked(cfg, app.connect, hooks, nil))
@@ -156,7 +156,7 @@ func TestTwoStepsHooks(t *testing.T) {
 func TestGatewayRuns(t *testing.T) {
 	t.Parallel()
 	missing := errors.New("no running pod")
-	app := &fakeLive{inForce: dataplane.Split{Stable: 100}, gatewayErr: missing}
+	app := &fakeLive{inForce: release.Split{Stable: 100}, gatewayErr: missing}
 	hooks := recordedHooks{}
 	cfg := configuration(t, map[string]string{
 		"clusterProvider": "existing", "kubeconfig": "~/.kube/config", "istioInstall": "false", "istioGateway": "ingress",

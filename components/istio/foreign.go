@@ -8,20 +8,20 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"canary/internal/dataplane"
 	"canary/internal/hooks"
 	"canary/internal/kube"
+	"canary/internal/mesh"
 )
 
 // finder looks for an Istio in the cluster of a kubeconfig's context.
-type finder func(ctx context.Context, kubeconfig, contextName string) (dataplane.InstalledIstio, error)
+type finder func(ctx context.Context, kubeconfig, contextName string) (mesh.InstalledIstio, error)
 
-func findInCluster(ctx context.Context, kubeconfig, contextName string) (dataplane.InstalledIstio, error) {
+func findInCluster(ctx context.Context, kubeconfig, contextName string) (mesh.InstalledIstio, error) {
 	client, err := kube.New([]byte(kubeconfig), contextName)
 	if err != nil {
-		return dataplane.InstalledIstio{}, err
+		return mesh.InstalledIstio{}, err
 	}
-	return dataplane.FindIstio(ctx, client)
+	return mesh.FindIstio(ctx, client)
 }
 
 // onlyOurs makes the creation of a resource fail when the cluster has an Istio
@@ -51,7 +51,7 @@ func (a *Args) onlyOurs(ctx *pulumi.Context) (pulumi.ResourceOption, error) {
 
 // refuse says why an Istio that was found cannot be installed over; nil when
 // there is none.
-func refuse(found dataplane.InstalledIstio) error {
+func refuse(found mesh.InstalledIstio) error {
 	switch {
 	case len(found.Istiods) > 0:
 		return fmt.Errorf("this cluster has an Istio already (istiod is Deployment %s). "+

@@ -9,30 +9,30 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"canary/internal/config"
-	"canary/internal/dataplane"
+	"canary/internal/mesh"
 	"canary/internal/pulumitest"
 )
 
 func TestRefuse(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		found dataplane.InstalledIstio
+		found mesh.InstalledIstio
 		want  string
 	}{
 		"none": {},
 		"an Istio": {
-			dataplane.InstalledIstio{Istiods: []string{"mesh/istiod"}, Injectors: []string{"istio-sidecar-injector"}, Namespace: true},
+			mesh.InstalledIstio{Istiods: []string{"mesh/istiod"}, Injectors: []string{"istio-sidecar-injector"}, Namespace: true},
 			"this cluster has an Istio already (istiod is Deployment mesh/istiod). This stack did not install it and does not overwrite it; " +
 				"nothing was written. To use it, type `pulumi config set istioInstall false` and `pulumi up`",
 		},
 		"parts of one": {
-			dataplane.InstalledIstio{Injectors: []string{"istio-sidecar-injector"}},
+			mesh.InstalledIstio{Injectors: []string{"istio-sidecar-injector"}},
 			"this cluster has parts of an Istio already (webhook istio-sidecar-injector, but no Deployment with the label app=istiod). " +
 				"This stack did not install them and does not overwrite them; nothing was written. " +
 				"To use that Istio, type `pulumi config set istioInstall false` and `pulumi up`; if it is a remainder, remove it first",
 		},
 		"its namespace": {
-			dataplane.InstalledIstio{Namespace: true},
+			mesh.InstalledIstio{Namespace: true},
 			"the namespace istio-system is there already, and this stack did not make it: it would be taken over, and removed by `pulumi destroy`; " +
 				"nothing was written. If it is a remainder with nothing of yours in it, type `kubectl delete namespace istio-system` and `pulumi up`",
 		},
@@ -63,9 +63,9 @@ func TestOnlyOurs(t *testing.T) {
 	t.Parallel()
 	hooks := recordedHooks{}
 	looked := 0
-	var found dataplane.InstalledIstio
+	var found mesh.InstalledIstio
 	var failed error
-	find := func(_ context.Context, kubeconfig, contextName string) (dataplane.InstalledIstio, error) {
+	find := func(_ context.Context, kubeconfig, contextName string) (mesh.InstalledIstio, error) {
 		require.Equal(t, "a kubeconfig", kubeconfig)
 		require.Equal(t, "a context", contextName)
 		looked++

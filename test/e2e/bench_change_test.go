@@ -18,8 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
-	"canary/internal/dataplane"
+	"canary/internal/converge"
 	"canary/internal/kube"
+	"canary/internal/release"
 	"canary/test/bench"
 )
 
@@ -140,8 +141,8 @@ func (m *measurement) byHand(t *testing.T, weight int) (served, total time.Durat
 	start := time.Now()
 	_, err := objects(m.client, virtualServices, appName).Patch(t.Context(), appName, types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
 	require.NoError(t, err)
-	app := dataplane.App{Namespace: appName, Name: appName, Host: appName + "." + appName + ".localhost"}
-	_, err = (*dataplane.Before)(nil).Converge(t.Context(), m.client, app, dataplane.Split{Stable: int32(100 - weight), Canary: int32(weight)}, time.Minute, nil)
+	app := release.App{Namespace: appName, Name: appName, Host: appName + "." + appName + ".localhost"}
+	_, err = (*converge.Before)(nil).Converge(t.Context(), m.client, app, release.Split{Stable: int32(100 - weight), Canary: int32(weight)}, time.Minute, nil)
 	require.NoError(t, err)
 	ended := time.Now()
 	return ended.Sub(w.wrote(t)), ended.Sub(start)

@@ -38,7 +38,7 @@ func (m *measurement) measureScale(t *testing.T, f *bench.Figures, changes int) 
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	require.NoError(t, os.WriteFile(kubeconfig, []byte(m.kubeconfig(t)), 0o600))
 	programs := t.TempDir()
-	for name, from := range map[string][2]string{"lagbench": {"../..", "./internal/dataplane/lagbench"}, "sim": {"../../lab/parts/cluster", "./sim"}} {
+	for name, from := range map[string][2]string{"lagbench": {"../..", "./test/lagbench"}, "sim": {"../../lab/parts/cluster", "./sim"}} {
 		run(t, from[0], append(os.Environ(), "CGO_ENABLED=0"), "go", "build", "-o", filepath.Join(programs, name), from[1])
 	}
 	measure := func(args ...string) scale {

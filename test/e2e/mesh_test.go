@@ -22,8 +22,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"canary/internal/dataplane"
+	"canary/internal/converge"
 	"canary/internal/kube"
+	"canary/internal/release"
 	"canary/internal/traffic"
 )
 
@@ -117,14 +118,14 @@ func (s apiServer) get(ctx context.Context, pod *kube.Pod) (status int, body str
 // TestProxiesHoldSubsets reads what Envoy itself says of its clusters, which the first update waits for.
 func TestProxiesHoldSubsets(t *testing.T) {
 	p := shared(t)
-	app := dataplane.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}
+	app := release.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}
 	start := time.Now()
-	require.NoError(t, dataplane.WaitClusters(t.Context(), p.client(t), app, 10*time.Second, func(line string) { t.Log(line) }))
+	require.NoError(t, converge.WaitClusters(t.Context(), p.client(t), app, 10*time.Second, func(line string) { t.Log(line) }))
 	t.Logf("every proxy holds both subsets, read in %v", time.Since(start))
 
 	app.Name = "no-such-app"
-	err := dataplane.WaitClusters(t.Context(), p.client(t), app, time.Second, nil)
-	require.ErrorAs(t, err, new(*dataplane.ClusterLagError))
+	err := converge.WaitClusters(t.Context(), p.client(t), app, time.Second, nil)
+	require.ErrorAs(t, err, new(*converge.ClusterLagError))
 	t.Log(err)
 }
 

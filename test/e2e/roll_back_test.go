@@ -18,8 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
-	"canary/internal/dataplane"
 	"canary/internal/kube"
+	"canary/internal/release"
 )
 
 var (
@@ -225,7 +225,7 @@ func TestChangedByHand(t *testing.T) {
 	}
 	live := func() string {
 		t.Helper()
-		split, err := dataplane.LiveSplit(t.Context(), a.client, dataplane.App{Namespace: a.namespace, Name: a.name})
+		split, err := release.LiveSplit(t.Context(), a.client, release.App{Namespace: a.namespace, Name: a.name})
 		require.NoError(t, err)
 		return split.Short()
 	}

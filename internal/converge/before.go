@@ -1,0 +1,102 @@
+package converge
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"canary/internal/envoy"
+	"canary/internal/istiod"
+	"canary/internal/kube"
+	"canary/internal/release"
+)
+
+const (
+	// snapshotTimeout bounds what a snapshot may cost; what is missing then is only
+	// read in another way later.
+	snapshotTimeout = 5 * time.Second
+	// connectTimeout bounds the wait for connections, which are a convenience only.
+	connectTimeout = time.Second
+)
+
+// Before is what istiod's books and the VirtualService were like before the
+// VirtualService was written. The zero value knows nothing.
+type Before struct {
+	object release.Version
+	// floors is, by process, the newest push of which anything had been sent.
+	floors map[string]uint64
+	// running has every process, also one whose book could not be read; nil when
+	// the processes could not be listed.
+	running map[string]bool
+	// proxies are the IDs in all books that watch routes.
+	proxies map[string]bool
+	// fleet and books keep the connections that were made before the write; nil
+	// when there are none.
+	fleet *envoy.Admin
+	books *istiod.Books
+}
+
+// Snapshot looks at the cluster before the VirtualService is written, so that
+// Converge can tell afterwards what istiod sent because of the write. It also
+// connects to what Converge is going to read, and leaves that to Converge to
+// close. It never fails: what cannot be read makes the wait read more proxies
+// directly.
+func Snapshot(ctx context.Context, c *kube.Client, app release.App) *Before {
+	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
+	defer cancel()
+	b := &Before{fleet: envoy.NewAdmin(c, app), books: istiod.NewBooks(c)}
+	var group sync.WaitGroup
+	group.Go(func() { b.object = release.ReadVersion(ctx, c, app) })
+	group.Go(func() { b.look(ctx, b.books) })
+	group.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+		defer cancel()
+		b.fleet.Connect(ctx, fewProxies)
+	})
+	group.Wait()
+	return b
+}
+
+// look reads all books.
+func (b *Before) look(ctx context.Context, from books) {
+	b.floors, b.proxies = map[string]uint64{}, map[string]bool{}
+	processes, err := from.Processes(ctx)
+	if err != nil {
+		return
+	}
+	b.running = map[string]bool{}
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for _, p := range processes {
+		b.running[p.Key] = true
+		group.Go(func() {
+			records, err := from.Open(ctx, p, "")
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			b.floors[p.Key] = 0
+			for _, r := range records {
+				b.floors[p.Key] = max(b.floors[p.Key], r.Newest)
+				if r.Sent != "" {
+					b.proxies[r.Proxy] = true
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+// taken reports whether there was a look before the write.
+func (b *Before) taken() bool { return b != nil && b.running != nil }
+
+// floor is the push of a process after which content counts as new. It is not
+// known for a process whose book could not be read. A process that began later
+// has never sent what was there before the write but the newest of it.
+func (b *Before) floor(p istiod.Process) (version uint64, known bool) {
+	if floor, ok := b.floors[p.Key]; ok {
+		return floor, true
+	}
+	return 0, !b.running[p.Key]
+}

@@ -1,0 +1,52 @@
+package converge
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"canary/internal/envoy"
+	"canary/internal/istiod"
+	"canary/internal/kube"
+	"canary/internal/release"
+)
+
+// Converged says how it went when every proxy serves the split.
+type Converged struct {
+	Proxies int           // proxies that serve the app, or acknowledged what istiod has for it
+	Elapsed time.Duration // from the call until the last of them was seen to hold the split
+	// Untouched is how many proxies, known to istiod but no pods of this cluster,
+	// istiod sent nothing because of the write; they are not waited for.
+	Untouched int
+	Bytes     int64 // read from proxies and from istiod
+}
+
+// Converge waits until every proxy that serves the app holds the split, by the
+// rule in the package comment. Call it after the VirtualService was written.
+// report gets a line of progress whenever it changes; it may be nil. After the
+// timeout the error is a *LagError; ctx ends the wait early with its own error.
+//
+// With what was there before the write it relies on istiod's books where there
+// are many proxies, and waits also for proxies that are no pods of this cluster.
+// A nil or empty b knows nothing: every proxy of the cluster is read directly.
+func (b *Before) Converge(ctx context.Context, c *kube.Client, app release.App, split release.Split, timeout time.Duration, report func(string)) (Converged, error) {
+	if !split.Valid() {
+		return Converged{}, fmt.Errorf("split %d/%d: weights must be 0 or more and one of them above 0", split.Stable, split.Canary)
+	}
+	fleet, books := envoy.NewAdmin(c, app), istiod.NewBooks(c)
+	if b != nil && b.fleet != nil {
+		fleet, books = b.fleet, b.books
+	}
+	defer fleet.Close()
+	defer books.Close()
+	w := newConvergence(fleet, split, report)
+	if b.taken() {
+		w.consult(books, b, func(ctx context.Context) bool {
+			now := release.ReadVersion(ctx, c, app)
+			return now == (release.Version{}) || now != b.object
+		})
+	}
+	converged, err := w.wait(ctx, timeout)
+	converged.Bytes = fleet.Bytes() + books.Bytes()
+	return converged, err
+}

@@ -1,0 +1,96 @@
+package converge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"canary/internal/release"
+)
+
+// maxNamed is how many lagging proxies an error spells out.
+const maxNamed = 10
+
+// Lagging is a proxy that does not serve the wanted split.
+type Lagging struct {
+	Namespace, Pod string
+	Serves         string // what it does instead, in words
+}
+
+// LagError says which proxies did not serve the split in time.
+type LagError struct {
+	Want    release.Split
+	Timeout time.Duration
+	Serving int       // proxies that hold the split
+	Lagging []Lagging // sorted by namespace and pod
+	// NoGateway is set when no running gateway pod serves the app's host.
+	NoGateway bool
+	// Foreign is another VirtualService, as namespace/name, whose routes lagging
+	// proxies serve; "" when there is none.
+	Foreign string
+}
+
+// Error names each lagging proxy with what it serves.
+func (e *LagError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the split %v is written, but after %v ", e.Want, e.Timeout)
+	switch {
+	case len(e.Lagging) > 0:
+		fmt.Fprintf(&b, "%d of %d proxies do not serve it:", len(e.Lagging), e.Serving+len(e.Lagging))
+	case e.NoGateway:
+		b.WriteString("no running pod that the Gateway selects serves its host: there is no ingress traffic; check the ingress gateway's pods and the Gateway's selector")
+	}
+	for i, l := range e.Lagging {
+		if i == maxNamed {
+			fmt.Fprintf(&b, "\n  and %d more", len(e.Lagging)-maxNamed)
+			break
+		}
+		fmt.Fprintf(&b, "\n  %s/%s %s", l.Namespace, l.Pod, l.Serves)
+	}
+	b.WriteString("\nthe next `pulumi up` checks again, even without a change")
+	switch {
+	case e.Foreign != "":
+		fmt.Fprintf(&b, "; VirtualService %s takes requests for the app's host: take the host out of it, or remove it", e.Foreign)
+	case len(e.Lagging) > 0:
+		b.WriteString("; a proxy that lags has usually lost its connection to istiod (port 15012)")
+	}
+	return b.String()
+}
+
+func (c *convergence) lag(timeout time.Duration) error {
+	if err := c.outage.Err; err != nil {
+		return fmt.Errorf("the split %v is written, but the proxies could not be checked within %v (the next `pulumi up` checks again): %w", c.want, timeout, err)
+	}
+	t := c.tally()
+	e := &LagError{Want: c.want, Timeout: timeout, Serving: t.serving, NoGateway: t.gateways == 0}
+	for _, m := range t.lagging {
+		if m.seen.Foreign != "" {
+			e.Foreign = m.seen.Foreign
+		}
+		e.Lagging = append(e.Lagging, Lagging{Namespace: m.Namespace, Pod: m.Pod, Serves: m.says()})
+	}
+	slices.SortFunc(e.Lagging, func(a, b Lagging) int {
+		return strings.Compare(a.Namespace+"/"+a.Pod, b.Namespace+"/"+b.Pod)
+	})
+	return e
+}
+
+// says is what the proxy does, in words.
+func (m *member) says() string {
+	says := m.seen.String()
+	switch {
+	case m.outside:
+		says = "has not acknowledged the split to istiod (it is no pod of this cluster, so it cannot be read)"
+	case !m.asked:
+		says = "has not acknowledged the split to istiod, and was not read yet"
+	case m.err != nil:
+		says = "cannot be read: " + m.err.Error()
+	case m.Gateway && m.seen.Present() && !m.seen.Host:
+		says = "has no route for the external host"
+	}
+	if m.Ending {
+		says += " (its pod is ending)"
+	}
+	return says
+}

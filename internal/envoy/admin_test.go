@@ -1,0 +1,126 @@
+package envoy
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"canary/internal/kube"
+	"canary/internal/kubetest"
+	"canary/internal/mesh"
+	"canary/internal/release"
+)
+
+func TestProxiesOf(t *testing.T) {
+	t.Parallel()
+	named := func(name string) []kube.Container { return []kube.Container{{Name: "app"}, {Name: name}} }
+	ready := []kube.ContainerStatus{{Name: mesh.ProxyContainer, Ready: true}}
+	pod := func(name string, spec kube.PodSpec, status kube.PodStatus) kube.Pod {
+		return kube.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: "1"}, Spec: spec, Status: status}
+	}
+	running := kube.PodStatus{Phase: kube.PodRunning, ContainerStatuses: ready}
+	gatewayPod := pod("gateway", kube.PodSpec{Containers: named(mesh.ProxyContainer)}, running)
+	gatewayPod.Labels = map[string]string{"istio": "ingressgateway", "app": "x"}
+	ending := pod("ending", kube.PodSpec{Containers: named(mesh.ProxyContainer)}, running)
+	ending.DeletionTimestamp = &metav1.Time{}
+	native := pod("native",
+		kube.PodSpec{InitContainers: []kube.Container{{Name: mesh.ProxyContainer, RestartPolicy: kube.RestartAlways}}},
+		kube.PodStatus{Phase: kube.PodRunning, InitContainerStatuses: ready})
+	got := proxiesOf([]kube.Pod{
+		gatewayPod, ending, native,
+		pod("starting", kube.PodSpec{Containers: named(mesh.ProxyContainer)}, kube.PodStatus{Phase: kube.PodRunning}),
+		pod("plain", kube.PodSpec{Containers: named("other")}, running),
+		pod("init only", kube.PodSpec{InitContainers: named(mesh.ProxyContainer)}, running),
+		pod("pending", kube.PodSpec{Containers: named(mesh.ProxyContainer)}, kube.PodStatus{Phase: kube.PodPending}),
+		pod("done", kube.PodSpec{Containers: named(mesh.ProxyContainer)}, kube.PodStatus{Phase: kube.PodSucceeded}),
+	}, labels.SelectorFromSet(labels.Set{"istio": "ingressgateway"}))
+	require.Equal(t, []Proxy{
+		{Namespace: "ns", Pod: "gateway", UID: "1", Gateway: true, Ready: true},
+		{Namespace: "ns", Pod: "ending", UID: "1", Ready: true, Ending: true},
+		{Namespace: "ns", Pod: "native", UID: "1", Ready: true},
+		{Namespace: "ns", Pod: "starting", UID: "1"},
+	}, got)
+}
+
+func TestFleetList(t *testing.T) {
+	t.Parallel()
+	const gatewayPath = "/apis/networking.istio.io/v1/namespaces/app-example/gateways/app-example"
+	const pods = `{"apiVersion":"v1","kind":"PodList","items":[
+		{"metadata":{"namespace":"istio-system","name":"g","uid":"1","labels":{"istio":"edge"}},"spec":{"containers":[{"name":"istio-proxy"}]},"status":{"phase":"Running"}}]}`
+	t.Run("the Gateway says which pods are gateways", func(t *testing.T) {
+		t.Parallel()
+		fleet := NewAdmin(kubetest.API(t, map[string]string{
+			gatewayPath:    `{"apiVersion":"networking.istio.io/v1","kind":"Gateway","metadata":{"name":"app-example"},"spec":{"selector":{"istio":"edge"}}}`,
+			"/api/v1/pods": pods,
+		}), exampleApp)
+		got, err := fleet.List(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []Proxy{{Namespace: "istio-system", Pod: "g", UID: "1", Gateway: true}}, got)
+	})
+	t.Run("no selector", func(t *testing.T) {
+		t.Parallel()
+		fleet := NewAdmin(kubetest.API(t, map[string]string{
+			gatewayPath: `{"apiVersion":"networking.istio.io/v1","kind":"Gateway","metadata":{"name":"app-example"},"spec":{}}`,
+		}), exampleApp)
+		_, err := fleet.List(t.Context())
+		require.ErrorContains(t, err, "Gateway app-example/app-example has no selector")
+	})
+	t.Run("no Gateway", func(t *testing.T) {
+		t.Parallel()
+		_, err := NewAdmin(kubetest.API(t, nil), exampleApp).List(t.Context())
+		require.ErrorContains(t, err, "Gateway app-example/app-example: ")
+	})
+}
+
+func TestFleetRead(t *testing.T) {
+	t.Parallel()
+	var query string
+	status, body := http.StatusOK, []byte("{}")
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		query = r.URL.Path + "?" + r.URL.Query().Get("resource") + " " + r.URL.Query().Get("name_regex")
+		w.WriteHeader(status)
+		_, _ = w.Write(body)
+	}))
+	defer admin.Close()
+	fleet := NewAdmin(kubetest.API(t, nil), exampleApp)
+	defer fleet.Close()
+	p := Proxy{Pod: "g", Gateway: true, Ready: true}
+	l := fleet.pages(p)
+	l.Client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", admin.Listener.Addr().String())
+	}}
+	require.Same(t, l, fleet.pages(p), "one kept connection")
+
+	dump, err := os.ReadFile("testdata/routes/gateway-50-50.json")
+	require.NoError(t, err)
+	body = dump
+	got, err := fleet.Routes(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, Routes{Host: true, Splits: []release.Split{{Stable: 50, Canary: 50}}}, got)
+	require.Equal(t, `/config_dump?dynamic_route_configs https?\..*`, query)
+
+	p.Gateway = false
+	_, err = fleet.Routes(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, `/config_dump?dynamic_route_configs (.*:)?80`, query)
+
+	status = http.StatusServiceUnavailable
+	_, err = fleet.Routes(t.Context(), p)
+	require.ErrorContains(t, err, "envoy answers 503")
+
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	_, err = fleet.Routes(ctx, p)
+	require.EqualError(t, err, "its Envoy does not answer in time")
+
+	fleet.Forget(p)
+	require.NotSame(t, l, fleet.pages(p))
+}

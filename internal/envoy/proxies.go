@@ -1,0 +1,65 @@
+package envoy
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"canary/internal/kube"
+	"canary/internal/mesh"
+)
+
+// Proxy is one Envoy, as its pod describes it.
+type Proxy struct {
+	Namespace, Pod, UID string
+	Gateway             bool // the app's Gateway selects it
+	Ready               bool // its istio-proxy container is ready
+	Ending              bool // its pod is being deleted
+}
+
+// ID is how istiod names the proxy.
+func (p Proxy) ID() string { return p.Pod + "." + p.Namespace }
+
+func (p Proxy) String() string { return p.Namespace + "/" + p.Pod }
+
+// proxiesOf picks the pods that run a proxy. gateway selects those that must
+// serve the app's external host.
+func proxiesOf(pods []kube.Pod, gateway labels.Selector) []Proxy {
+	var proxies []Proxy
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Status.Phase != kube.PodRunning || !hasProxy(&pod.Spec) {
+			continue
+		}
+		proxies = append(proxies, Proxy{
+			Namespace: pod.Namespace, Pod: pod.Name, UID: string(pod.UID),
+			Gateway: gateway.Matches(labels.Set(pod.Labels)),
+			Ready:   proxyReady(&pod.Status),
+			Ending:  pod.DeletionTimestamp != nil,
+		})
+	}
+	return proxies
+}
+
+func hasProxy(spec *kube.PodSpec) bool {
+	named := func(c kube.Container) bool { return c.Name == mesh.ProxyContainer }
+	return slices.ContainsFunc(spec.Containers, named) ||
+		slices.ContainsFunc(spec.InitContainers, func(c kube.Container) bool { return named(c) && isSidecar(c) })
+}
+
+// isSidecar reports whether an init container keeps running beside the others.
+func isSidecar(c kube.Container) bool {
+	return c.RestartPolicy == kube.RestartAlways
+}
+
+// proxyReady looks at the container, not at the pod: the node's controller
+// makes a pod unready when its node is cut off, while its proxy may go on
+// serving the old split.
+func proxyReady(status *kube.PodStatus) bool {
+	ready := func(c kube.ContainerStatus) bool { return c.Name == mesh.ProxyContainer && c.Ready }
+	return slices.ContainsFunc(status.ContainerStatuses, ready) || slices.ContainsFunc(status.InitContainerStatuses, ready)
+}
+
+// TakesRequests reports whether the proxy gets new connections: a pod that is
+// ending still holds a split, and gets none.
+func (p Proxy) TakesRequests() bool { return p.Ready && !p.Ending }

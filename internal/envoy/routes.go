@@ -1,0 +1,202 @@
+package envoy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"canary/internal/release"
+)
+
+// Routes is what one proxy does with requests for the app.
+type Routes struct {
+	Host   bool            // it has a virtual host for the app's external host
+	Mesh   bool            // it has a virtual host for the app's Service
+	Splits []release.Split // the distinct splits of its routes; normally one
+	Odd    string          // a route that is no split between the subsets: what it is instead
+	// foreign is another VirtualService that a route comes from, as namespace/name.
+	Foreign string
+}
+
+// Present reports whether the proxy serves the app at all.
+func (s Routes) Present() bool { return s.Host || s.Mesh }
+
+// Holds reports whether everything the proxy does for the app is this split.
+func (s Routes) Holds(split release.Split) bool {
+	return s.Present() && s.Odd == "" && len(s.Splits) > 0 &&
+		!slices.ContainsFunc(s.Splits, func(have release.Split) bool { return !have.Equal(split) })
+}
+
+func (s Routes) String() string {
+	if !s.Present() {
+		return "has no route for the app"
+	}
+	var parts []string
+	for _, split := range s.Splits {
+		parts = append(parts, "serves "+split.String())
+	}
+	if s.Odd != "" {
+		parts = append(parts, s.Odd)
+	}
+	says := strings.Join(parts, " and ")
+	if s.Foreign != "" {
+		says += " (with a route of VirtualService " + s.Foreign + ")"
+	}
+	return says
+}
+
+// routeDump is the part that matters of Envoy's answer to
+// /config_dump?resource=dynamic_route_configs.
+type routeDump struct {
+	Configs []struct {
+		RouteConfig struct {
+			VirtualHosts []virtualHost `json:"virtual_hosts"`
+		} `json:"route_config"`
+	} `json:"configs"`
+}
+
+type virtualHost struct {
+	Domains []string `json:"domains"`
+	Routes  []struct {
+		Route *struct {
+			Cluster  string `json:"cluster"`
+			Weighted *struct {
+				Clusters []weightedCluster `json:"clusters"`
+			} `json:"weighted_clusters"`
+		} `json:"route"`
+		Metadata struct {
+			FilterMetadata struct {
+				Istio struct {
+					Config string `json:"config"` // the path of the object that the route comes from
+				} `json:"istio"`
+			} `json:"filter_metadata"`
+		} `json:"metadata"`
+	} `json:"routes"`
+}
+
+type weightedCluster struct {
+	Name   string `json:"name"`
+	Weight uint32 `json:"weight"` // Envoy leaves out a zero
+}
+
+// parseRoutes reads Envoy's dump of its dynamic routes. An answer without any
+// route for the app is not an error.
+func parseRoutes(dump io.Reader, app release.App) (Routes, error) {
+	var parsed routeDump
+	decoder := json.NewDecoder(dump)
+	if err := decoder.Decode(&parsed); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return Routes{}, fmt.Errorf("route dump: %w", err)
+	}
+	var s Routes
+	for _, config := range parsed.Configs {
+		for _, host := range config.RouteConfig.VirtualHosts {
+			if err := s.add(host, app); err != nil {
+				return Routes{}, fmt.Errorf("route dump: %w", err)
+			}
+		}
+	}
+	return s, nil
+}
+
+func (s *Routes) add(vhost virtualHost, app release.App) error {
+	external, service := false, false
+	for _, domain := range vhost.Domains {
+		domain = withoutPort(domain)
+		external = external || (app.Host != "" && strings.EqualFold(domain, app.Host))
+		service = service || app.IsService(domain)
+	}
+	if !external && !service {
+		return nil
+	}
+	s.Host = s.Host || external
+	s.Mesh = s.Mesh || service
+	if len(vhost.Routes) == 0 {
+		s.Odd = "answers without a route"
+	}
+	for _, route := range vhost.Routes {
+		if from := virtualServiceOf(route.Metadata.FilterMetadata.Istio.Config); from != "" && from != app.Namespace+"/"+app.Name {
+			s.Foreign = from
+		}
+		switch {
+		case route.Route == nil:
+			s.Odd = "answers by itself (redirect or direct response)"
+		case route.Route.Weighted != nil:
+			if err := s.addClusters(route.Route.Weighted.Clusters, app); err != nil {
+				return err
+			}
+		default:
+			if err := s.addClusters([]weightedCluster{{Name: route.Route.Cluster, Weight: 1}}, app); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Routes) addClusters(clusters []weightedCluster, app release.App) error {
+	var stable, canary uint64
+	for _, cluster := range clusters {
+		switch subset, ours := subsetOf(app, cluster.Name); {
+		case cluster.Weight == 0:
+		case ours && subset == release.Stable:
+			stable += uint64(cluster.Weight)
+		case ours && subset == release.Canary:
+			canary += uint64(cluster.Weight)
+		case ours && subset == "":
+			s.Odd = "serves all pods alike, without a split"
+			return nil
+		default:
+			s.Odd = fmt.Sprintf("sends to %q", cluster.Name)
+			return nil
+		}
+	}
+	if stable > math.MaxInt32 || canary > math.MaxInt32 {
+		return fmt.Errorf("weights %d/%d are out of range 0..%d", stable, canary, math.MaxInt32)
+	}
+	split := release.Split{Stable: int32(stable), Canary: int32(canary)}
+	if !split.Valid() {
+		s.Odd = "serves no subset (no weights)"
+		return nil
+	}
+	if !slices.ContainsFunc(s.Splits, split.Equal) {
+		s.Splits = append(s.Splits, split)
+	}
+	return nil
+}
+
+// virtualServiceOf takes apart the path that Istio writes into a route's metadata,
+// /apis/networking.istio.io/v1/namespaces/NAMESPACE/virtual-service/NAME; "" when
+// it is none.
+func virtualServiceOf(path string) string {
+	_, object, _ := strings.Cut(path, "/namespaces/")
+	namespace, name, found := strings.Cut(object, "/virtual-service/")
+	if !found {
+		return ""
+	}
+	return namespace + "/" + name
+}
+
+// withoutPort cuts ":80" and ":*" off a domain of a virtual host.
+func withoutPort(domain string) string {
+	if i := strings.LastIndexByte(domain, ':'); i >= 0 && !strings.HasSuffix(domain, "]") {
+		return domain[:i]
+	}
+	return domain
+}
+
+// subsetOf takes Istio's cluster name apart: outbound|80|canary|host. ours says
+// whether it leads to the app's Service.
+func subsetOf(app release.App, cluster string) (subset string, ours bool) {
+	parts := strings.Split(cluster, "|")
+	if len(parts) != 4 || parts[0] != "outbound" || !app.IsService(parts[3]) {
+		return "", false
+	}
+	return parts[2], true
+}

@@ -1,0 +1,172 @@
+package envoy
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/release"
+)
+
+func TestParseRoutes(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]Routes{
+		"gateway-100-0":                  {Host: true, Splits: []release.Split{{Stable: 100, Canary: 0}}},
+		"gateway-50-50":                  {Host: true, Splits: []release.Split{{Stable: 50, Canary: 50}}},
+		"gateway-0-100":                  {Host: true, Splits: []release.Split{{Stable: 0, Canary: 100}}},
+		"gateway-decimals":               {Host: true, Splits: []release.Split{{Stable: 9995, Canary: 5}}},
+		"gateway-plain-cluster":          {Host: true, Splits: []release.Split{{Stable: 0, Canary: 1}}},
+		"gateway-direct-response":        {Host: true, Odd: "answers by itself (redirect or direct response)"},
+		"gateway-without-app":            {},
+		"sidecar-50-50":                  {Host: true, Mesh: true, Splits: []release.Split{{Stable: 50, Canary: 50}}},
+		"sidecar-mixed":                  {Host: true, Mesh: true, Splits: []release.Split{{Stable: 50, Canary: 50}, {Stable: 90, Canary: 10}}},
+		"sidecar-without-virtualservice": {Mesh: true, Odd: "serves all pods alike, without a split"},
+		"empty":                          {},
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			dump, err := os.Open(filepath.Join("testdata", "routes", file+".json"))
+			require.NoError(t, err)
+			defer func() { _ = dump.Close() }()
+			got, err := parseRoutes(dump, exampleApp)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		})
+	}
+}
+
+// route makes a dump with one virtual host.
+func route(domains, action string) string {
+	return `{"configs":[{"route_config":{"virtual_hosts":[{"domains":[` + domains + `],"routes":[` + action + `]}]}}]}`
+}
+
+func weighted(clusters string) string {
+	return `{"route":{"weighted_clusters":{"clusters":[` + clusters + `]}}}`
+}
+
+func TestParseRoutesCorners(t *testing.T) {
+	t.Parallel()
+	const host = `"app-example.app-example.localhost"`
+	const stable = `"outbound|80|stable|app-example.app-example.svc.cluster.local"`
+	for name, tc := range map[string]struct {
+		dump string
+		want Routes
+	}{
+		"domain with port": {
+			route(`"APP-example.app-example.localhost:80"`, weighted(`{"name":`+stable+`,"weight":7}`)),
+			Routes{Host: true, Splits: []release.Split{{Stable: 7, Canary: 0}}},
+		},
+		"same short name in another namespace": {
+			route(`"app-example","app-example.other.svc.cluster.local"`, weighted(`{"name":`+stable+`,"weight":7}`)),
+			Routes{},
+		},
+		"a route of another VirtualService": {
+			route(host, `{"metadata":{"filter_metadata":{"istio":{"config":"/apis/networking.istio.io/v1/namespaces/default/virtual-service/other"}}},`+
+				strings.TrimPrefix(weighted(`{"name":`+stable+`,"weight":7}`), "{")),
+			Routes{Host: true, Splits: []release.Split{{Stable: 7, Canary: 0}}, Foreign: "default/other"},
+		},
+		"a route of no VirtualService": {
+			route(host, `{"metadata":{"filter_metadata":{"istio":{"config":"/apis/networking.istio.io/v1/namespaces/a/destination-rule/b"}}},`+
+				strings.TrimPrefix(weighted(`{"name":`+stable+`,"weight":7}`), "{")),
+			Routes{Host: true, Splits: []release.Split{{Stable: 7, Canary: 0}}},
+		},
+		"no routes": {route(host, ""), Routes{Host: true, Odd: "answers without a route"}},
+		"foreign cluster": {
+			route(host, weighted(`{"name":`+stable+`,"weight":7},{"name":"outbound|80|stable|other.ns.svc.cluster.local","weight":1}`)),
+			Routes{Host: true, Odd: `sends to "outbound|80|stable|other.ns.svc.cluster.local"`},
+		},
+		"unknown subset": {
+			route(host, weighted(`{"name":"outbound|80|beta|app-example.app-example.svc.cluster.local","weight":1}`)),
+			Routes{Host: true, Odd: `sends to "outbound|80|beta|app-example.app-example.svc.cluster.local"`},
+		},
+		"only zero weights": {
+			route(host, weighted(`{"name":`+stable+`}`)),
+			Routes{Host: true, Odd: "serves no subset (no weights)"},
+		},
+		"weight given twice": {
+			route(host, weighted(`{"name":`+stable+`,"weight":1},{"name":`+stable+`,"weight":2}`)),
+			Routes{Host: true, Splits: []release.Split{{Stable: 3, Canary: 0}}},
+		},
+		"same split in two routes": {
+			route(host, weighted(`{"name":`+stable+`,"weight":1}`)+","+weighted(`{"name":`+stable+`,"weight":2}`)),
+			Routes{Host: true, Splits: []release.Split{{Stable: 1, Canary: 0}}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := parseRoutes(strings.NewReader(tc.dump), exampleApp)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, got)
+		})
+	}
+}
+
+func TestParseRoutesRefuses(t *testing.T) {
+	t.Parallel()
+	const cluster = `{"name":"outbound|80|stable|app-example.app-example.svc.cluster.local","weight":4294967295}`
+	for name, tc := range map[string]struct{ dump, want string }{
+		"nothing":          {"", "route dump: unexpected EOF"},
+		"cut off":          {`{"configs":[`, "route dump: unexpected EOF"},
+		"not json":         {"503 service unavailable", "route dump: "},
+		"weight too large": {route(`"app-example.app-example"`, weighted(cluster)), "weights 4294967295/0 are out of range 0..2147483647"},
+		"weight a string":  {route(`"app-example.app-example"`, weighted(`{"weight":"1"}`)), "route dump: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := parseRoutes(strings.NewReader(tc.dump), exampleApp)
+			require.ErrorContains(t, err, tc.want)
+		})
+	}
+}
+
+func TestServedString(t *testing.T) {
+	t.Parallel()
+	for want, s := range map[string]Routes{
+		"has no route for the app":                                      {},
+		"serves stable 100 / canary 0":                                  {Host: true, Splits: []release.Split{{Stable: 1, Canary: 0}}},
+		"serves stable 50 / canary 50 and serves stable 90 / canary 10": {Host: true, Splits: []release.Split{{Stable: 1, Canary: 1}, {Stable: 90, Canary: 10}}},
+		"serves all pods alike, without a split":                        {Mesh: true, Odd: "serves all pods alike, without a split"},
+		`serves stable 50 / canary 50 and sends to "BlackHoleCluster"`:  {Mesh: true, Splits: []release.Split{{Stable: 1, Canary: 1}}, Odd: `sends to "BlackHoleCluster"`},
+	} {
+		require.Equal(t, want, s.String())
+	}
+}
+
+func FuzzParseRoutes(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "routes", "*.json"))
+	require.NoError(f, err)
+	require.NotEmpty(f, files)
+	for _, file := range files {
+		dump, err := os.ReadFile(file)
+		require.NoError(f, err)
+		var small bytes.Buffer
+		require.NoError(f, json.Compact(&small, dump))
+		f.Add(small.Bytes())
+	}
+	f.Add([]byte(route(`"app-example.app-example:*"`, weighted(`{"weight":4294967295},{"name":"|||"}`))))
+	f.Fuzz(func(t *testing.T, dump []byte) {
+		s, err := parseRoutes(bytes.NewReader(dump), exampleApp)
+		if err != nil {
+			require.Equal(t, Routes{}, s)
+			return
+		}
+		for _, split := range s.Splits {
+			require.True(t, split.Valid())
+			require.LessOrEqual(t, split.Stable, int32(math.MaxInt32))
+		}
+		if len(s.Splits) > 0 || s.Odd != "" {
+			require.True(t, s.Present(), "only a proxy that has the app can serve it")
+		}
+		if s.Present() && s.Odd == "" {
+			require.NotEmpty(t, s.Splits)
+			require.Equal(t, len(s.Splits) == 1, s.Holds(s.Splits[0]))
+		}
+		require.NotEmpty(t, s.String())
+	})
+}

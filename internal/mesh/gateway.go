@@ -1,0 +1,202 @@
+package mesh
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"canary/internal/kube"
+	"canary/internal/release"
+)
+
+// gatewayLabel is the label by which the app's Gateway selects its pods.
+const gatewayLabel = "istio"
+
+// NoGatewayError says that no pod has the label of the ingress gateway.
+type NoGatewayError struct {
+	// Label is what was looked for, and Others are the labels of the gateways that
+	// there are, with their namespaces: "istio=ingress in namespace istio-ingress".
+	Label  string
+	Others []string
+	// Value is the label's value of the only other gateway, or empty.
+	Value string
+}
+
+// Error says what there is instead and what to do.
+func (e *NoGatewayError) Error() string {
+	text := fmt.Sprintf("no running pod has the label %s, so there is no ingress gateway to route through: ", e.Label)
+	switch {
+	case e.Value != "":
+		return text + fmt.Sprintf("there is a gateway with the label %s; if that is the one, type `pulumi config set istioGateway %s`", e.Others[0], e.Value)
+	case len(e.Others) > 0:
+		return text + fmt.Sprintf("there are gateways with the labels %s; choose one of them with `pulumi config set istioGateway VALUE`", strings.Join(e.Others, ", "))
+	}
+	return text + "install one with Istio's chart gateway (release name istio-ingressgateway), or let the stack install Istio with `pulumi config rm istioInstall` if the cluster has none"
+}
+
+// CheckGateway looks for a running pod with the label istio=<value>, in any
+// namespace. When there is none the error is a *NoGatewayError.
+func CheckGateway(ctx context.Context, c *kube.Client, value string) error {
+	pods, err := c.Pods(ctx, "", gatewayLabel)
+	if err != nil {
+		return err
+	}
+	return checkGateway(pods, value)
+}
+
+func checkGateway(pods []kube.Pod, value string) error {
+	missing := &NoGatewayError{Label: gatewayLabel + "=" + value}
+	values := map[string]bool{}
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Status.Phase != kube.PodRunning || pod.DeletionTimestamp != nil || !isGateway(pod) {
+			continue
+		}
+		has := pod.Labels[gatewayLabel]
+		if has == value {
+			return nil
+		}
+		other := fmt.Sprintf("%s=%s in namespace %s", gatewayLabel, has, pod.Namespace)
+		if !slices.Contains(missing.Others, other) {
+			missing.Others = append(missing.Others, other)
+		}
+		values[has] = true
+		missing.Value = has
+	}
+	slices.Sort(missing.Others)
+	if len(values) != 1 || len(missing.Others) != 1 {
+		missing.Value = ""
+	}
+	return missing
+}
+
+// isGateway tells a gateway's pod, which runs an Envoy beside nothing else, from
+// an app's or istiod's.
+func isGateway(pod *kube.Pod) bool {
+	return len(pod.Spec.Containers) == 1 && pod.Spec.Containers[0].Name == ProxyContainer
+}
+
+// Ingress is a port of a gateway's pod that takes the app's ingress traffic.
+type Ingress struct {
+	Namespace, Pod string
+	Port           int
+}
+
+// FindIngress gives a ready pod that the app's Gateway selects, and the port in
+// it that serves HTTP: what port 80 of the gateway's Service leads to.
+func FindIngress(ctx context.Context, c *kube.Client, app release.App) (Ingress, error) {
+	selector, err := GatewaySelector(ctx, c, app)
+	if err != nil {
+		return Ingress{}, err
+	}
+	pods, err := c.Pods(ctx, "", selector.String())
+	if err != nil {
+		return Ingress{}, err
+	}
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Status.Phase != kube.PodRunning || pod.DeletionTimestamp != nil || !pod.Ready() {
+			continue
+		}
+		services, err := c.Dynamic().Resource(schema.GroupVersionResource{Version: "v1", Resource: "services"}).Namespace(pod.Namespace).
+			List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return Ingress{}, fmt.Errorf("list services in namespace %s: %w", pod.Namespace, err)
+		}
+		port, err := httpTarget(services.Items, pod)
+		return Ingress{Namespace: pod.Namespace, Pod: pod.Name, Port: port}, err
+	}
+	return Ingress{}, fmt.Errorf("no ready pod has the labels %s of Gateway %s/%s: check the ingress gateway's pods", selector, app.Namespace, app.Name)
+}
+
+// httpTarget finds the port of a gateway's pod behind port 80 of its Service.
+func httpTarget(services []unstructured.Unstructured, pod *kube.Pod) (int, error) {
+	const httpPort = 80
+	for i := range services {
+		selector, _, _ := unstructured.NestedStringMap(services[i].Object, "spec", "selector")
+		if len(selector) == 0 || !matches(selector, pod.Labels) {
+			continue
+		}
+		ports, _, _ := unstructured.NestedSlice(services[i].Object, "spec", "ports")
+		for _, port := range ports {
+			fields, _ := port.(map[string]any)
+			if number, _ := fields["port"].(int64); number != httpPort {
+				continue
+			}
+			switch target := fields["targetPort"].(type) {
+			case nil:
+				return httpPort, nil
+			case int64:
+				return int(target), nil
+			case string:
+				if number := namedPort(pod, target); number != 0 {
+					return number, nil
+				}
+			}
+		}
+	}
+	return 0, fmt.Errorf("no Service in namespace %s leads from port 80 to the gateway's pod %s: check the ingress gateway's Service", pod.Namespace, pod.Name)
+}
+
+func matches(selector, labels map[string]string) bool {
+	for key, value := range selector {
+		if labels[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+func namedPort(pod *kube.Pod, name string) int {
+	for i := range pod.Spec.Containers {
+		for _, port := range pod.Spec.Containers[i].Ports {
+			if port.Name == name {
+				return port.ContainerPort
+			}
+		}
+	}
+	return 0
+}
+
+// GatewayOff says which Deployments of the ingress gateway want no pods, and what
+// brings them back, when all of them do; "" otherwise. The value is that of the
+// label istio.
+func GatewayOff(ctx context.Context, c *kube.Client, value string) (string, error) {
+	deployments, err := c.Deployments(ctx, "", gatewayLabel+"="+value)
+	if err != nil {
+		return "", err
+	}
+	var off []string
+	for _, d := range deployments {
+		if d.Spec.Replicas == nil || *d.Spec.Replicas > 0 {
+			return "", nil
+		}
+		off = append(off, fmt.Sprintf("Deployment %s/%s wants 0 pods: `kubectl -n %s scale deployment %s --replicas=2` brings them back",
+			d.Namespace, d.Name, d.Namespace, d.Name))
+	}
+	return strings.Join(off, "; "), nil
+}
+
+var gateways = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "gateways"}
+
+// GatewaySelector reads which pods the app's Gateway stands for.
+func GatewaySelector(ctx context.Context, c *kube.Client, app release.App) (labels.Selector, error) {
+	object, err := c.Dynamic().Resource(gateways).Namespace(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("Gateway %s/%s: %w", app.Namespace, app.Name, err)
+	}
+	selector, _, err := unstructured.NestedStringMap(object.Object, "spec", "selector")
+	if err != nil {
+		return nil, fmt.Errorf("Gateway %s/%s: %w", app.Namespace, app.Name, err)
+	}
+	if len(selector) == 0 {
+		return nil, fmt.Errorf("Gateway %s/%s has no selector, so it is not known which pods are its gateways: give it one, such as istio: ingressgateway", app.Namespace, app.Name)
+	}
+	return labels.SelectorFromSet(selector), nil
+}

@@ -1,0 +1,282 @@
+package readiness
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"canary/internal/kube"
+	"canary/internal/mesh"
+	"canary/internal/release"
+)
+
+// How long a problem must last before it ends the wait. Problems that pass by
+// themselves in a healthy cluster need patience, others need none.
+const (
+	never          = time.Duration(-1) // only the deadline for progress ends it
+	shortPatience  = 10 * time.Second  // the scheduler, a Secret that is being made
+	pullPatience   = 30 * time.Second  // a registry that does not answer well
+	probePatience  = time.Minute       // an app that starts slowly, beyond its own initial delay
+	crashesAllowed = 1                 // one crash may be a race at the start
+)
+
+// kind tells findings apart that mean different things for the wait.
+type kind string
+
+const (
+	kindOther   kind = "other"
+	kindPulling kind = "pulling" // an image is on its way
+	kindPull    kind = "pull"
+	kindConfig  kind = "config"
+	kindCrash   kind = "crash"
+	kindProbe   kind = "probe"
+	kindPlace   kind = "place"
+	kindCreate  kind = "create"
+)
+
+// finding is why a pod is not ready, as far as it can be told from one look.
+type finding struct {
+	kind      kind
+	pod, uid  string
+	container string // "" when it is about the pod as a whole
+	reason    string // one word, Kubernetes' own where it has one
+	message   string
+	advice    string
+	patience  time.Duration // how long it must last to end the wait
+	wantsLog  bool          // the container's last log line says more
+}
+
+// key is the same for the same problem in the next look.
+func (f finding) key() string { return f.uid + "/" + f.container + "/" + string(f.kind) }
+
+// diagnose looks at one pod that is not ready, and at its events. It always
+// finds something; how bad that is, patience says.
+func diagnose(pod *kube.Pod, events []kube.Event) finding {
+	events = slices.SortedFunc(slices.Values(events), func(a, b kube.Event) int { return eventTime(a).Compare(eventTime(b)) })
+	f, ok := uninjected(pod)
+	if !ok {
+		f, ok = unscheduled(pod, events)
+	}
+	if !ok {
+		f, ok = unstarted(pod, events)
+	}
+	if !ok {
+		f, ok = unhealthy(pod, events)
+	}
+	if !ok {
+		f = pending(pod, events)
+	}
+	f.pod, f.uid = pod.Name, string(pod.UID)
+	f.message = kube.OneLine(f.message)
+	return f
+}
+
+// uninjected finds a pod that would be ready if Istio had given it a sidecar; it
+// never gets one later.
+func uninjected(pod *kube.Pod) (finding, bool) {
+	if !pod.Ready() || hasSidecar(pod) {
+		return finding{}, false
+	}
+	return finding{
+		kind: kindConfig, reason: "NoSidecar",
+		message: "it has no container " + mesh.ProxyContainer + ", so its traffic is neither split nor encrypted",
+		advice: fmt.Sprintf("namespace %s needs the label istio-injection=enabled before its pods are made: `pulumi up --refresh` writes it again, "+
+			"then `kubectl -n %s rollout restart deployment -l %s=%s`", pod.Namespace, pod.Namespace, release.LabelName, pod.Labels[release.LabelName]),
+	}, true
+}
+
+func unscheduled(pod *kube.Pod, events []kube.Event) (finding, bool) {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type != kube.PodScheduled || condition.Status != kube.ConditionFalse || condition.Reason != kube.ReasonUnschedulable {
+			continue
+		}
+		f := finding{
+			kind: kindPlace, reason: condition.Reason, message: condition.Message, patience: shortPatience,
+			advice: "no node can take the pod: free or add capacity, or ask for less",
+		}
+		if last(events, "TriggeredScaleUp", "Nominated") != nil {
+			f.patience = never // an autoscaler is making room
+		}
+		return f, true
+	}
+	return finding{}, false
+}
+
+// unstarted finds a container that cannot start or does not stay up.
+func unstarted(pod *kube.Pod, events []kube.Event) (finding, bool) {
+	for _, status := range statuses(pod) {
+		if status.Ready && status.State.Running != nil {
+			continue
+		}
+		f, ok := waiting(status, events)
+		if !ok {
+			f, ok = crashed(status, events)
+		}
+		if ok {
+			f.container = status.Name
+			return f, true
+		}
+	}
+	return finding{}, false
+}
+
+func waiting(status kube.ContainerStatus, events []kube.Event) (finding, bool) {
+	state := status.State.Waiting
+	if state == nil {
+		return finding{}, false
+	}
+	f := finding{reason: state.Reason, message: state.Message}
+	switch state.Reason {
+	case "InvalidImageName", "ErrImageNeverPull":
+		f.kind, f.patience = kindPull, 0
+		f.advice = "correct the image's name"
+	case "ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed":
+		f.kind, f.patience = kindPull, pullPatience
+		if event := last(about(events, status.Name), "Failed"); event != nil && strings.Contains(event.Message, "pull") {
+			f.message = event.Message // the kubelet's status often says only "back-off"
+		}
+		if state.Reason == "ImagePullBackOff" && !passing(f.message) {
+			f.patience = 0
+		}
+		f.advice = "check the image's name and tag; a private registry needs `imagePullSecret`, an image that only this machine has needs `importImages`"
+	case "CreateContainerConfigError", "CreateContainerError", "PreCreateHookError", "PreStartHookError", "PostStartHookError":
+		f.kind, f.patience = kindConfig, shortPatience
+		f.advice = "the node cannot create the container as the pod asks for it"
+	case "CrashLoopBackOff":
+		return crash(status, events), true
+	default:
+		return finding{}, false
+	}
+	return f, true
+}
+
+// passing reports whether a failed pull may well succeed a moment later: the
+// registry gave no answer about the image.
+func passing(message string) bool {
+	message = strings.ToLower(message)
+	for _, word := range []string{
+		"timeout", "timed out", "deadline exceeded", "connection refused", "connection reset", "unreachable", "no such host",
+		"server misbehaving", "temporary failure", "toomanyrequests", "too many requests", "unexpected eof", "qps exceeded",
+		"500 internal", "502 bad", "503 service", "504 gateway",
+	} {
+		if strings.Contains(message, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// crashed finds a container that ended more than once and is between two runs,
+// or running again without having become ready.
+func crashed(status kube.ContainerStatus, events []kube.Event) (finding, bool) {
+	if status.RestartCount <= crashesAllowed || status.LastTerminationState.Terminated == nil {
+		return finding{}, false
+	}
+	f := crash(status, events)
+	if status.State.Running != nil {
+		f.patience = shortPatience // this run may be the one that works
+	}
+	return f, true
+}
+
+func crash(status kube.ContainerStatus, events []kube.Event) finding {
+	f := finding{kind: kindCrash, reason: "CrashLoopBackOff", wantsLog: true}
+	ended := cmp.Or(status.State.Terminated, status.LastTerminationState.Terminated)
+	if ended == nil {
+		f.message = "it ends again and again"
+		return f
+	}
+	f.message = fmt.Sprintf("exited with code %d", ended.ExitCode)
+	if ended.Signal != 0 {
+		f.message = fmt.Sprintf("ended by signal %d", ended.Signal)
+	}
+	if ended.Reason != "" && ended.Reason != "Error" {
+		f.message += " (" + ended.Reason + ")"
+	}
+	f.message += ", " + restarts(status.RestartCount)
+	if ended.Message != "" {
+		f.message += ": " + ended.Message
+	}
+	switch ended.Reason {
+	case "OOMKilled":
+		f.reason, f.advice = "OOMKilled", "the container needs more memory than its limit or its node allows"
+	case "StartError", "ContainerCannotRun":
+		f.wantsLog = false
+		f.advice = "the image cannot be started: check its entrypoint and its platform"
+	default:
+		if probe := last(about(events, status.Name), "Unhealthy"); probe != nil && (ended.ExitCode == 137 || ended.ExitCode == 143) {
+			f.message += "; before that: " + probe.Message
+		}
+	}
+	return f
+}
+
+func restarts(n int) string {
+	if n == 1 {
+		return "restarted once"
+	}
+	return fmt.Sprintf("restarted %d times", n)
+}
+
+// unhealthy finds a container that runs, but whose probe fails.
+func unhealthy(pod *kube.Pod, events []kube.Event) (finding, bool) {
+	for _, status := range statuses(pod) {
+		if status.Ready || status.State.Running == nil {
+			continue
+		}
+		event := last(about(events, status.Name), "Unhealthy")
+		if event == nil {
+			continue
+		}
+		f := finding{
+			kind: kindProbe, container: status.Name, reason: "Unhealthy", message: event.Message, patience: probePatience,
+			advice: "check `containerPort` and `readinessPath`",
+		}
+		if status.Name == mesh.ProxyContainer {
+			f.advice = "the sidecar has no configuration yet: check that istiod runs and can be reached"
+		}
+		if container := containerNamed(pod, status.Name); container != nil {
+			f.patience += initialDelay(container.ReadinessProbe)
+			if container.StartupProbe != nil && (status.Started == nil || !*status.Started) {
+				f.patience = never // the pod says itself how long its start may take
+			}
+		}
+		return f, true
+	}
+	return finding{}, false
+}
+
+func initialDelay(probe *kube.Probe) time.Duration {
+	if probe == nil {
+		return 0
+	}
+	return time.Duration(probe.InitialDelaySeconds) * time.Second
+}
+
+// pending describes a pod that has no visible problem, or one that only an
+// event tells about, such as a volume that cannot be mounted.
+func pending(pod *kube.Pod, events []kube.Event) finding {
+	f := finding{kind: kindOther, reason: "NotReady", message: "waits for its containers", patience: never}
+	for _, status := range statuses(pod) {
+		if state := status.State.Waiting; state != nil {
+			f.container, f.reason, f.message = status.Name, cmp.Or(state.Reason, "Waiting"), state.Message
+			break
+		}
+		if !status.Ready && status.State.Running != nil {
+			f.container, f.message = status.Name, "runs, but is not ready"
+			break
+		}
+	}
+	if len(events) == 0 {
+		return f
+	}
+	switch newest := events[len(events)-1]; {
+	case newest.Reason == "Pulling":
+		f.kind, f.reason, f.message = kindPulling, "Pulling", newest.Message
+	case newest.Type == kube.EventTypeWarning:
+		f.reason, f.message = newest.Reason, newest.Message
+	}
+	return f
+}

@@ -1,0 +1,201 @@
+package readiness
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"canary/internal/kube"
+	"canary/internal/mesh"
+)
+
+// podWith is a placed pod with one container, app, in the given state.
+func podWith(status kube.ContainerStatus) *kube.Pod {
+	status.Name = "app"
+	return &kube.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns", UID: "uid"},
+		Spec:       kube.PodSpec{NodeName: "n", Containers: []kube.Container{{Name: "app"}, {Name: mesh.ProxyContainer}}},
+		Status:     kube.PodStatus{ContainerStatuses: []kube.ContainerStatus{status}},
+	}
+}
+
+func waitingFor(reason, message string) kube.ContainerStatus {
+	return kube.ContainerStatus{State: kube.ContainerState{Waiting: &kube.ContainerStateWaiting{Reason: reason, Message: message}}}
+}
+
+func running() kube.ContainerState {
+	return kube.ContainerState{Running: &kube.ContainerStateRunning{}}
+}
+
+func ended(code int, reason, message string) kube.ContainerState {
+	return kube.ContainerState{Terminated: &kube.ContainerStateTerminated{ExitCode: code, Reason: reason, Message: message}}
+}
+
+// event is about the app container unless the reason is the pod's own; second
+// orders events in time.
+func event(kind, reason, message string, second int) kube.Event {
+	e := kube.Event{Type: kind, Reason: reason, Message: message, LastTimestamp: metav1.Unix(int64(second), 0)}
+	e.InvolvedObject.FieldPath = "spec.containers{app}"
+	return e
+}
+
+func TestDiagnose(t *testing.T) {
+	t.Parallel()
+	const warning, normal = kube.EventTypeWarning, kube.EventTypeNormal
+	notFound := `Failed to pull image "nginx:none": rpc error: code = NotFound desc = not found`
+	for name, tc := range map[string]struct {
+		pod    *kube.Pod
+		events []kube.Event
+		want   finding // without pod, uid and advice
+	}{
+		"first failed pull": {
+			podWith(waitingFor("ErrImagePull", "not found")), nil,
+			finding{kind: kindPull, container: "app", reason: "ErrImagePull", message: "not found", patience: pullPatience},
+		},
+		"image does not exist": {
+			podWith(waitingFor("ImagePullBackOff", `Back-off pulling image "nginx:none"`)),
+			[]kube.Event{event(warning, "Failed", "Error: ImagePullBackOff", 1), event(warning, "Failed", notFound, 2)},
+			finding{kind: kindPull, container: "app", reason: "ImagePullBackOff", message: notFound, patience: 0},
+		},
+		"registry does not answer": {
+			podWith(waitingFor("ImagePullBackOff", "dial tcp 10.0.0.1:443: i/o timeout")), nil,
+			finding{kind: kindPull, container: "app", reason: "ImagePullBackOff", message: "dial tcp 10.0.0.1:443: i/o timeout", patience: pullPatience},
+		},
+		"invalid image name": {
+			podWith(waitingFor("InvalidImageName", "couldn't parse image name")), nil,
+			finding{kind: kindPull, container: "app", reason: "InvalidImageName", message: "couldn't parse image name"},
+		},
+		"missing secret": {
+			podWith(waitingFor("CreateContainerConfigError", `secret "x" not found`)), nil,
+			finding{kind: kindConfig, container: "app", reason: "CreateContainerConfigError", message: `secret "x" not found`, patience: shortPatience},
+		},
+		"crash loop": {
+			podWith(kube.ContainerStatus{RestartCount: 1, State: waitingFor("CrashLoopBackOff", "back-off 10s").State, LastTerminationState: ended(3, "Error", "")}), nil,
+			finding{kind: kindCrash, container: "app", reason: "CrashLoopBackOff", message: "exited with code 3, restarted once", wantsLog: true},
+		},
+		"crash loop of an init container": {
+			func() *kube.Pod {
+				pod := podWith(waitingFor("PodInitializing", ""))
+				pod.Status.InitContainerStatuses = []kube.ContainerStatus{
+					{Name: "done", State: ended(0, "Completed", "")},
+					{Name: "migrate", RestartCount: 4, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(1, "Error", "no database")},
+				}
+				return pod
+			}(), nil,
+			finding{kind: kindCrash, container: "migrate", reason: "CrashLoopBackOff", message: "exited with code 1, restarted 4 times: no database", wantsLog: true},
+		},
+		"no memory": {
+			podWith(kube.ContainerStatus{RestartCount: 2, State: ended(137, "OOMKilled", ""), LastTerminationState: ended(137, "OOMKilled", "")}), nil,
+			finding{kind: kindCrash, container: "app", reason: "OOMKilled", message: "exited with code 137 (OOMKilled), restarted 2 times", wantsLog: true},
+		},
+		"no such program": {
+			podWith(kube.ContainerStatus{RestartCount: 1, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(128, "StartError", `exec: "serve": not found`)}), nil,
+			finding{kind: kindCrash, container: "app", reason: "CrashLoopBackOff", message: `exited with code 128 (StartError), restarted once: exec: "serve": not found`},
+		},
+		"killed by its liveness probe": {
+			podWith(kube.ContainerStatus{RestartCount: 2, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(137, "Error", "")}),
+			[]kube.Event{event(warning, "Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500", 1)},
+			finding{kind: kindCrash, container: "app", reason: "CrashLoopBackOff", wantsLog: true, message: "exited with code 137, restarted 2 times; before that: Liveness probe failed: HTTP probe failed with statuscode: 500"},
+		},
+		"runs again after two crashes": {
+			podWith(kube.ContainerStatus{RestartCount: 2, State: running(), LastTerminationState: ended(1, "Error", "")}), nil,
+			finding{kind: kindCrash, container: "app", reason: "CrashLoopBackOff", message: "exited with code 1, restarted 2 times", patience: shortPatience, wantsLog: true},
+		},
+		"runs again after one crash": {
+			podWith(kube.ContainerStatus{RestartCount: 1, State: running(), LastTerminationState: ended(1, "Error", "")}), nil,
+			finding{kind: kindOther, container: "app", reason: "NotReady", message: "runs, but is not ready", patience: never},
+		},
+		"bad probe": {
+			podWith(kube.ContainerStatus{State: running()}),
+			[]kube.Event{
+				event(warning, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404", 9),
+				event(warning, "Unhealthy", "Readiness probe failed: connection refused", 1),
+			},
+			finding{kind: kindProbe, container: "app", reason: "Unhealthy", message: "Readiness probe failed: HTTP probe failed with statuscode: 404", patience: probePatience},
+		},
+		"bad probe with an initial delay": {
+			func() *kube.Pod {
+				pod := podWith(kube.ContainerStatus{State: running()})
+				pod.Spec.Containers[0].ReadinessProbe = &kube.Probe{InitialDelaySeconds: 30}
+				return pod
+			}(),
+			[]kube.Event{event(warning, "Unhealthy", "Readiness probe failed", 1)},
+			finding{kind: kindProbe, container: "app", reason: "Unhealthy", message: "Readiness probe failed", patience: probePatience + 30*time.Second},
+		},
+		"startup probe has its own time": {
+			func() *kube.Pod {
+				pod := podWith(kube.ContainerStatus{State: running(), Started: new(false)})
+				pod.Spec.Containers[0].StartupProbe = &kube.Probe{}
+				return pod
+			}(),
+			[]kube.Event{event(warning, "Unhealthy", "Startup probe failed", 1)},
+			finding{kind: kindProbe, container: "app", reason: "Unhealthy", message: "Startup probe failed", patience: never},
+		},
+		"probe of another container": {
+			func() *kube.Pod {
+				pod := podWith(kube.ContainerStatus{State: running(), Ready: true})
+				pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, kube.ContainerStatus{Name: mesh.ProxyContainer, State: running()})
+				return pod
+			}(),
+			[]kube.Event{event(warning, "Unhealthy", "Readiness probe failed", 1)},
+			finding{kind: kindOther, container: mesh.ProxyContainer, reason: "Unhealthy", message: "Readiness probe failed", patience: never},
+		},
+		"sidecar without configuration": {
+			func() *kube.Pod {
+				pod := podWith(kube.ContainerStatus{State: running(), Ready: true})
+				pod.Status.InitContainerStatuses = []kube.ContainerStatus{{Name: mesh.ProxyContainer, State: running()}}
+				return pod
+			}(),
+			[]kube.Event{{Type: warning, Reason: "Unhealthy", Message: "Startup probe failed: statuscode: 503"}},
+			finding{kind: kindProbe, container: mesh.ProxyContainer, reason: "Unhealthy", message: "Startup probe failed: statuscode: 503", patience: probePatience},
+		},
+		"no room": {
+			unplaced("0/4 nodes are available: 4 Insufficient memory."), nil,
+			finding{kind: kindPlace, reason: "Unschedulable", message: "0/4 nodes are available: 4 Insufficient memory.", patience: shortPatience},
+		},
+		"room is being made": {
+			unplaced("0/4 nodes are available"), []kube.Event{event(normal, "TriggeredScaleUp", "pod triggered scale-up", 1)},
+			finding{kind: kindPlace, reason: "Unschedulable", message: "0/4 nodes are available", patience: never},
+		},
+		"pulling": {
+			podWith(waitingFor("ContainerCreating", "")), []kube.Event{event(normal, "Scheduled", "", 1), event(normal, "Pulling", `Pulling image "nginx"`, 2)},
+			finding{kind: kindPulling, container: "app", reason: "Pulling", message: `Pulling image "nginx"`, patience: never},
+		},
+		"volume cannot be mounted": {
+			podWith(waitingFor("ContainerCreating", "")), []kube.Event{event(warning, "FailedMount", "secret \"x\"\nnot found", 2), event(normal, "Scheduled", "", 1)},
+			finding{kind: kindOther, container: "app", reason: "FailedMount", message: `secret "x" not found`, patience: never},
+		},
+		"just made": {
+			&kube.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", UID: "uid"}}, nil,
+			finding{kind: kindOther, reason: "NotReady", message: "waits for its containers", patience: never},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := diagnose(tc.pod, tc.events)
+			if got.patience != never && !got.wantsLog {
+				require.NotEmpty(t, got.advice, "what ends the wait says what to do")
+			}
+			got.advice = ""
+			tc.want.pod, tc.want.uid = "p", "uid"
+			require.Equal(t, tc.want, got)
+		})
+	}
+}
+
+func unplaced(message string) *kube.Pod {
+	return &kube.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "p", UID: "uid"},
+		Status: kube.PodStatus{Conditions: []kube.Condition{{
+			Type: kube.PodScheduled, Status: kube.ConditionFalse, Reason: kube.ReasonUnschedulable, Message: message,
+		}}},
+	}
+}
+
+func TestLastLine(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "panic: no config", lastLine("start\npanic: no config\n\n \n"))
+	require.Empty(t, lastLine("\n\n"))
+}

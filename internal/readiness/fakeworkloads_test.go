@@ -1,0 +1,94 @@
+package readiness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"canary/internal/kube"
+	"canary/internal/release"
+)
+
+// fakeWorkloads shows what build makes of the time since the start.
+type fakeWorkloads struct {
+	start   time.Time
+	build   func(since time.Duration) snapshot
+	event   []kube.Event
+	logs    string
+	failing func(since time.Duration) error
+}
+
+func (w *fakeWorkloads) snapshot(context.Context) (snapshot, error) {
+	since := time.Since(w.start)
+	if w.failing != nil {
+		if err := w.failing(since); err != nil {
+			return snapshot{}, err
+		}
+	}
+	return w.build(since), nil
+}
+
+func (w *fakeWorkloads) events(_ context.Context, pod *kube.Pod) ([]kube.Event, error) {
+	if pod.Labels[release.LabelSubset] != release.Canary {
+		return nil, nil
+	}
+	return w.event, nil
+}
+
+func (w *fakeWorkloads) log(context.Context, *kube.Pod, string) (string, error) {
+	if w.logs == "" {
+		return "", errors.New("no log")
+	}
+	return w.logs, nil
+}
+
+// deployed is a Deployment of the subset at revision 2, whose ReplicaSets have
+// the hashes "old" and "new".
+func deployed(subset string, pods ...kube.Pod) snapshot {
+	labels := map[string]string{release.LabelName: "app-example", release.LabelSubset: subset}
+	uid := types.UID("deployment-" + subset)
+	s := snapshot{deployments: []kube.Deployment{{ObjectMeta: metav1.ObjectMeta{
+		Name: "app-example-" + subset, UID: uid, Labels: labels, Annotations: map[string]string{revisionAnnotation: "2"},
+	}}}}
+	for revision, hash := range map[string]string{"1": "old", "2": "new"} {
+		s.replicaSets = append(s.replicaSets, kube.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
+			Labels: map[string]string{hashLabel: hash + subset}, Annotations: map[string]string{revisionAnnotation: revision},
+			OwnerReferences: []metav1.OwnerReference{{UID: uid}},
+		}})
+	}
+	for i, pod := range pods {
+		pod.Labels[release.LabelSubset] = subset
+		pod.Labels[hashLabel] += subset
+		pod.Name = fmt.Sprintf("%s-%d", subset, i)
+		pod.UID = types.UID(pod.Name)
+		s.pods = append(s.pods, pod)
+	}
+	return s
+}
+
+func (s snapshot) and(other snapshot) snapshot {
+	return snapshot{append(s.deployments, other.deployments...), append(s.replicaSets, other.replicaSets...), append(s.pods, other.pods...)}
+}
+
+func with(hash string, pod *kube.Pod) kube.Pod {
+	pod.Labels = map[string]string{hashLabel: hash}
+	return *pod
+}
+
+func readyPod(hash string) kube.Pod {
+	pod := podWith(kube.ContainerStatus{State: running(), Ready: true})
+	pod.Status.Conditions = []kube.Condition{{Type: kube.PodReady, Status: kube.ConditionTrue}}
+	return with(hash, pod)
+}
+
+func startingPod() kube.Pod { return with("new", podWith(kube.ContainerStatus{State: running()})) }
+
+func endingPod(hash string) kube.Pod {
+	pod := readyPod(hash)
+	pod.DeletionTimestamp = &metav1.Time{}
+	return pod
+}

@@ -1,0 +1,112 @@
+package readiness
+
+import (
+	"fmt"
+
+	"canary/internal/kube"
+	"canary/internal/release"
+)
+
+const (
+	revisionAnnotation = "deployment.kubernetes.io/revision"
+	hashLabel          = kube.PodTemplateHashLabel
+)
+
+// subsetState is one subset in a snapshot.
+type subsetState struct {
+	name      string
+	wanted    int
+	ready     []*kube.Pod // ready pods of the newest version
+	fresh     int         // of these pods, those that may be ready for a moment only
+	unready   []*kube.Pod // pods of the newest version that are not ready
+	older     int         // pods of older versions that still count
+	stages    int         // how far all pods of the newest version have come
+	ownReason *finding    // why there are no pods to look at
+}
+
+func (s *subsetState) done() bool {
+	return s.wanted <= 0 || (s.ownReason == nil && len(s.ready)-s.fresh >= s.wanted && s.older == 0)
+}
+
+func (s *subsetState) String() string {
+	text := fmt.Sprintf("%s: %d of %d pods ready", s.name, len(s.ready), s.wanted)
+	if s.fresh > 0 {
+		text += fmt.Sprintf(", %d of them for less than %v", s.fresh, steadyAfter)
+	}
+	if s.older > 0 {
+		text += fmt.Sprintf(", %d of the version before still there", s.older)
+	}
+	return text
+}
+
+// subset takes one subset out of a snapshot.
+func (s snapshot) subset(app release.App, name string, wanted int) *subsetState {
+	state := &subsetState{name: name, wanted: wanted}
+	deployment := s.deployment(name)
+	if deployment == nil {
+		state.ownReason = &finding{
+			kind: kindCreate, uid: name, reason: "NoDeployment", patience: shortPatience,
+			message: fmt.Sprintf("namespace %s has no Deployment with the labels %s=%s and %s=%s", app.Namespace, release.LabelName, app.Name, release.LabelSubset, name),
+			advice:  "`pulumi up --refresh` makes it again",
+		}
+		return state
+	}
+	if deployment.Status.ObservedGeneration < deployment.Generation {
+		state.ownReason = &finding{
+			kind: kindCreate, uid: name, reason: "NotObserved", patience: never,
+			message: "the Deployment's controller has not taken up its newest version yet",
+		}
+		return state
+	}
+	hash := s.newestHash(deployment)
+	for i := range s.pods {
+		pod := &s.pods[i]
+		if pod.Labels[release.LabelSubset] != name || over(pod) {
+			continue
+		}
+		switch {
+		case hash == "" || pod.Labels[hashLabel] != hash:
+			state.older++
+		case pod.Ready() && hasSidecar(pod):
+			state.ready = append(state.ready, pod)
+			state.stages += stage(pod)
+		default:
+			state.unready = append(state.unready, pod)
+			state.stages += stage(pod)
+		}
+	}
+	for _, condition := range deployment.Status.Conditions {
+		if condition.Type == kube.DeploymentReplicaFailure && condition.Status == kube.ConditionTrue && len(state.ready) < wanted {
+			state.ownReason = &finding{
+				kind: kindCreate, uid: name, reason: condition.Reason, message: kube.OneLine(condition.Message), patience: shortPatience,
+				advice: "the namespace does not admit the pod: check its quota, its limit ranges and its admission webhooks",
+			}
+		}
+	}
+	return state
+}
+
+func (s snapshot) deployment(subset string) *kube.Deployment {
+	for i := range s.deployments {
+		if s.deployments[i].Labels[release.LabelSubset] == subset {
+			return &s.deployments[i]
+		}
+	}
+	return nil
+}
+
+// newestHash is the pod-template-hash of the Deployment's newest version: of
+// its ReplicaSet with the Deployment's own revision.
+func (s snapshot) newestHash(deployment *kube.Deployment) string {
+	for i := range s.replicaSets {
+		set := &s.replicaSets[i]
+		owned := false
+		for _, owner := range set.OwnerReferences {
+			owned = owned || owner.UID == deployment.UID
+		}
+		if owned && set.Annotations[revisionAnnotation] == deployment.Annotations[revisionAnnotation] {
+			return set.Labels[hashLabel]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,70 @@
+package release
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSplitEqual(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		a, b Split
+		want bool
+	}{
+		"same":              {Split{50, 50}, Split{50, 50}, true},
+		"same ratio":        {Split{50, 50}, Split{5000, 5000}, true},
+		"all stable":        {Split{100, 0}, Split{1, 0}, true},
+		"opposite":          {Split{100, 0}, Split{0, 100}, false},
+		"a hundredth apart": {Split{9995, 5}, Split{9994, 6}, false},
+		"no weights":        {Split{}, Split{}, false},
+		"against nothing":   {Split{}, Split{100, 0}, false},
+		"negative":          {Split{-50, 100}, Split{-50, 100}, false},
+		"largest":           {Split{math.MaxInt32, math.MaxInt32}, Split{1, 1}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, tc.a.Equal(tc.b))
+			require.Equal(t, tc.want, tc.b.Equal(tc.a))
+		})
+	}
+}
+
+func TestSplitString(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		split       Split
+		long, short string
+	}{
+		{Split{100, 0}, "stable 100 / canary 0", "100/0"},
+		{Split{1, 1}, "stable 50 / canary 50", "50/50"},
+		{Split{9995, 5}, "stable 99.95 / canary 0.05", "99.95/0.05"},
+		{Split{2, 1}, "stable 66.67 / canary 33.33", "66.67/33.33"},
+		{Split{}, "stable 0 / canary 0", "0/0"},
+	} {
+		require.Equal(t, tc.long, tc.split.String())
+		require.Equal(t, tc.short, tc.split.Short())
+	}
+}
+
+func TestIsService(t *testing.T) {
+	t.Parallel()
+	app := App{Namespace: "shop", Name: "cart", Host: "cart.example.com"}
+	for host, want := range map[string]bool{
+		"cart.shop":                        true,
+		"cart.shop.svc":                    true,
+		"cart.shop.svc.cluster.local":      true,
+		"cart.shop.svc.corp.example":       true,
+		"cart":                             false,
+		"cart.other.svc.cluster.local":     false,
+		"cart-canary.shop.svc":             false,
+		"cart.shop.example.com":            false,
+		"my-cart.shop.svc.cluster.local":   false,
+		"cart.shop.svcs.cluster.local":     false,
+		"x.cart.shop.svc.cluster.local":    false,
+		"cart.shop-dev.svc.cluster.local.": false,
+	} {
+		require.Equal(t, want, app.IsService(host), host)
+	}
+}

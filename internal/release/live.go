@@ -1,0 +1,86 @@
+package release
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"canary/internal/kube"
+)
+
+var virtualServices = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "virtualservices"}
+
+// ErrNoSplit marks a VirtualService that is there and holds no split of the app.
+var ErrNoSplit = errors.New("it was changed by hand; `pulumi up --refresh` writes the configured split")
+
+// LiveSplit reads the split from the app's VirtualService object: what istiod
+// was told, which is not yet what every proxy serves. A missing object (or a
+// cluster without Istio) is an error for which apierrors.IsNotFound is true; for
+// one that holds no split, it is ErrNoSplit.
+func LiveSplit(ctx context.Context, c *kube.Client, app App) (Split, error) {
+	object, err := c.Dynamic().Resource(virtualServices).Namespace(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})
+	if err != nil {
+		return Split{}, fmt.Errorf("VirtualService %s/%s: %w", app.Namespace, app.Name, err)
+	}
+	split, err := splitOf(object.Object)
+	if err != nil {
+		return Split{}, fmt.Errorf("VirtualService %s/%s: %w: %w", app.Namespace, app.Name, err, ErrNoSplit)
+	}
+	return split, nil
+}
+
+// splitOf finds the split in a VirtualService: the weights of the first HTTP
+// route that leads to a subset.
+func splitOf(object map[string]any) (Split, error) {
+	data, err := json.Marshal(object)
+	if err != nil {
+		return Split{}, err
+	}
+	var parsed struct {
+		Spec struct {
+			HTTP []struct {
+				Route []struct {
+					Destination struct {
+						Subset string `json:"subset"`
+					} `json:"destination"`
+					Weight int32 `json:"weight"`
+				} `json:"route"`
+			} `json:"http"`
+		} `json:"spec"`
+	}
+	if err := json.Unmarshal(data, &parsed); err != nil {
+		return Split{}, err
+	}
+	for _, http := range parsed.Spec.HTTP {
+		var split Split
+		var other []string
+		for _, route := range http.Route {
+			weight := route.Weight
+			if len(http.Route) == 1 {
+				weight = 100 // Istio ignores the weight of a single destination
+			}
+			switch route.Destination.Subset {
+			case Stable:
+				split.Stable += weight
+			case Canary:
+				split.Canary += weight
+			default:
+				other = append(other, route.Destination.Subset)
+			}
+		}
+		switch {
+		case len(other) == len(http.Route):
+			continue
+		case len(other) > 0:
+			return Split{}, fmt.Errorf("its route leads to subset %q beside %s and %s", other[0], Stable, Canary)
+		case !split.Valid():
+			return Split{}, fmt.Errorf("its weights %d/%d are no split", split.Stable, split.Canary)
+		}
+		return split, nil
+	}
+	return Split{}, fmt.Errorf("it has no route to subset %s or %s", Stable, Canary)
+}

@@ -1,0 +1,25 @@
+package release
+
+import (
+	"context"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"canary/internal/kube"
+)
+
+// Version says which content the VirtualService has.
+type Version struct {
+	uid        types.UID
+	generation int64
+}
+
+// ReadVersion looks at the app's VirtualService; it is zero when the VirtualService is not there or cannot be read.
+func ReadVersion(ctx context.Context, c *kube.Client, app App) Version {
+	object, err := c.Dynamic().Resource(virtualServices).Namespace(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})
+	if err != nil {
+		return Version{}
+	}
+	return Version{uid: object.GetUID(), generation: object.GetGeneration()}
+}

@@ -1,0 +1,98 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/retry"
+
+	"canary/internal/kube"
+)
+
+// fieldManager is the name under which a split that is written here stands in
+// the object's managedFields.
+const fieldManager = "canary"
+
+// WriteSplit sets the weights in the app's VirtualService, and nothing else of
+// it. It is for a roll back that must not wait for anything; an update of the
+// stack writes the same later, with the rest of the object.
+func WriteSplit(ctx context.Context, c *kube.Client, app App, split Split) error {
+	objects := c.Dynamic().Resource(virtualServices).Namespace(app.Namespace)
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		object, err := objects.Get(ctx, app.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		setSplit(object, split)
+		_, err = objects.Update(ctx, object, metav1.UpdateOptions{FieldManager: fieldManager})
+		return err
+	})
+	return explainRefusal(app, err)
+}
+
+// setSplit gives every HTTP route that leads to the app's subsets both of them,
+// with the weights of the split.
+func setSplit(object *unstructured.Unstructured, split Split) {
+	routes, _, _ := unstructured.NestedSlice(object.Object, "spec", "http")
+	for _, route := range routes {
+		http, _ := route.(map[string]any)
+		destinations, _ := http["route"].([]any)
+		host, ours := hostOfSubsets(destinations)
+		if !ours {
+			continue
+		}
+		to := func(subset string, weight int32) any {
+			return map[string]any{
+				"destination": map[string]any{"host": host, "subset": subset},
+				"weight":      int64(weight),
+			}
+		}
+		http["route"] = []any{to(Stable, split.Stable), to(Canary, split.Canary)}
+	}
+	_ = unstructured.SetNestedSlice(object.Object, routes, "spec", "http")
+}
+
+// hostOfSubsets is the host of the destinations, and whether all of them are
+// subsets of the app.
+func hostOfSubsets(destinations []any) (host string, ours bool) {
+	for _, destination := range destinations {
+		entry, _ := destination.(map[string]any)
+		subset, _, _ := unstructured.NestedString(entry, "destination", "subset")
+		if subset != Stable && subset != Canary {
+			return "", false
+		}
+		host, _, _ = unstructured.NestedString(entry, "destination", "host")
+	}
+	return host, len(destinations) > 0
+}
+
+// SplitAuthor says who wrote the routes of the app's VirtualService last, and
+// when, as its managedFields tell: "kubectl-patch at 2026-11-26 20:15:04 UTC".
+// It is empty when the object does not tell.
+func SplitAuthor(ctx context.Context, c *kube.Client, app App) (string, error) {
+	object, err := c.Dynamic().Resource(virtualServices).Namespace(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("VirtualService %s/%s: %w", app.Namespace, app.Name, err)
+	}
+	return authorOf(object.GetManagedFields()), nil
+}
+
+func authorOf(entries []metav1.ManagedFieldsEntry) string {
+	var last metav1.ManagedFieldsEntry
+	for _, entry := range entries {
+		if entry.FieldsV1 == nil || !strings.Contains(entry.FieldsV1.GetRawString(), `"f:http"`) {
+			continue
+		}
+		if entry.Time != nil && (last.Time == nil || last.Time.Before(entry.Time)) {
+			last = entry
+		}
+	}
+	if last.Time == nil {
+		return ""
+	}
+	return last.Manager + " at " + last.Time.UTC().Format(time.DateTime+" MST")
+}
