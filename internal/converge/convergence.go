@@ -32,7 +32,7 @@ type fleet interface {
 	List(ctx context.Context) ([]envoy.Proxy, error)
 	// Routes asks a proxy what it serves; it is called concurrently.
 	Routes(ctx context.Context, p envoy.Proxy) (envoy.Routes, error)
-	// forget says that a proxy is gone.
+	// Forget says that a proxy is gone.
 	Forget(p envoy.Proxy)
 }
 
@@ -129,24 +129,28 @@ func (c *convergence) round(ctx context.Context) error {
 
 // read reads members directly.
 func (c *convergence) read(ctx context.Context, members []*member) {
+	readEach(ctx, members, func(readCtx context.Context, _ int, m *member) {
+		r, err := c.fleet.Routes(readCtx, m.Proxy)
+		if err == nil || ctx.Err() == nil { // what was known before says more than "cancelled"
+			m.update(r, err, c.want)
+		}
+	})
+}
+
+// readEach calls read for every one of some proxies, for a few at the same time
+// and each with its own timeout.
+func readEach[P any](ctx context.Context, proxies []P, read func(ctx context.Context, i int, p P)) {
 	var group errgroup.Group
 	group.SetLimit(concurrentReads)
-	for _, m := range members {
+	for i, p := range proxies {
 		group.Go(func() error {
-			s, err := c.readOne(ctx, m.Proxy)
-			if err == nil || ctx.Err() == nil { // what was known before says more than "cancelled"
-				m.update(s, err, c.want)
-			}
+			readCtx, cancel := context.WithTimeout(ctx, readTimeout)
+			defer cancel()
+			read(readCtx, i, p)
 			return nil
 		})
 	}
 	_ = group.Wait()
-}
-
-func (c *convergence) readOne(ctx context.Context, p envoy.Proxy) (envoy.Routes, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	return c.fleet.Routes(ctx, p)
 }
 
 func (c *convergence) refresh(ctx context.Context) error {

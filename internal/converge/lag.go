@@ -18,6 +18,23 @@ type Lagging struct {
 	Serves         string // what it does instead, in words
 }
 
+func (l Lagging) compare(other Lagging) int {
+	return strings.Compare(l.Namespace+"/"+l.Pod, other.Namespace+"/"+other.Pod)
+}
+
+// listed gives each proxy a line, and counts those that are too many.
+func listed(lagging []Lagging) string {
+	var b strings.Builder
+	for i, l := range lagging {
+		if i == maxNamed {
+			fmt.Fprintf(&b, "\n  and %d more", len(lagging)-maxNamed)
+			break
+		}
+		fmt.Fprintf(&b, "\n  %s/%s %s", l.Namespace, l.Pod, l.Serves)
+	}
+	return b.String()
+}
+
 // LagError says which proxies did not serve the split in time.
 type LagError struct {
 	Want    release.Split
@@ -41,13 +58,7 @@ func (e *LagError) Error() string {
 	case e.NoGateway:
 		b.WriteString("no running pod that the Gateway selects serves its host: there is no ingress traffic; check the ingress gateway's pods and the Gateway's selector")
 	}
-	for i, l := range e.Lagging {
-		if i == maxNamed {
-			fmt.Fprintf(&b, "\n  and %d more", len(e.Lagging)-maxNamed)
-			break
-		}
-		fmt.Fprintf(&b, "\n  %s/%s %s", l.Namespace, l.Pod, l.Serves)
-	}
+	b.WriteString(listed(e.Lagging))
 	b.WriteString("\nthe next `pulumi up` checks again, even without a change")
 	switch {
 	case e.Foreign != "":
@@ -70,9 +81,7 @@ func (c *convergence) lag(timeout time.Duration) error {
 		}
 		e.Lagging = append(e.Lagging, Lagging{Namespace: m.Namespace, Pod: m.Pod, Serves: m.says()})
 	}
-	slices.SortFunc(e.Lagging, func(a, b Lagging) int {
-		return strings.Compare(a.Namespace+"/"+a.Pod, b.Namespace+"/"+b.Pod)
-	})
+	slices.SortFunc(e.Lagging, Lagging.compare)
 	return e
 }
 

@@ -190,8 +190,10 @@ func (c *convergence) anchor(ctx context.Context, a *account, holders []*member)
 	m := candidates[a.tries%len(candidates)]
 	a.tries++
 	c.ledger.anchor(ctx, a, m, func() bool {
-		s, err := c.readOne(ctx, m.Proxy)
-		return err == nil && s.Holds(c.want)
+		readCtx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+		r, err := c.fleet.Routes(readCtx, m.Proxy)
+		return err == nil && r.Holds(c.want)
 	})
 }
 

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"canary/internal/envoy"
 	"canary/internal/kube"
 	"canary/internal/release"
@@ -51,24 +49,16 @@ func (v *View) Proxies(ctx context.Context, want release.Split) ([]ProxyStatus, 
 	}
 	v.forget(proxies)
 	found := make([]ProxyStatus, len(proxies))
-	var group errgroup.Group
-	group.SetLimit(concurrentReads)
-	for i, p := range proxies {
-		group.Go(func() error {
-			readCtx, cancel := context.WithTimeout(ctx, readTimeout)
-			defer cancel()
-			s, err := v.fleet.Routes(readCtx, p)
-			m := member{Proxy: p}
-			m.update(s, err, want)
-			found[i] = ProxyStatus{
-				Namespace: p.Namespace, Pod: p.Pod, Gateway: p.Gateway, Ready: p.TakesRequests(),
-				Present: s.Present(), Splits: s.Splits, Says: m.says(),
-				Lags: !m.settled && !m.exempt(),
-			}
-			return nil
-		})
-	}
-	_ = group.Wait()
+	readEach(ctx, proxies, func(ctx context.Context, i int, p envoy.Proxy) {
+		r, err := v.fleet.Routes(ctx, p)
+		m := member{Proxy: p}
+		m.update(r, err, want)
+		found[i] = ProxyStatus{
+			Namespace: p.Namespace, Pod: p.Pod, Gateway: p.Gateway, Ready: p.TakesRequests(),
+			Present: r.Present(), Splits: r.Splits, Says: m.says(),
+			Lags: !m.settled && !m.exempt(),
+		}
+	})
 	slices.SortFunc(found, func(a, b ProxyStatus) int {
 		if a.Lags != b.Lags {
 			if a.Lags {

@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"canary/internal/envoy"
 	"canary/internal/kube"
@@ -30,16 +27,7 @@ func (e *ClusterLagError) Error() string {
 	if len(e.Lagging) == 0 {
 		return fmt.Sprintf("no proxy holds both subsets of the DestinationRule after %v", e.Timeout)
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "after %v not every proxy holds both subsets of the DestinationRule:", e.Timeout)
-	for i, l := range e.Lagging {
-		if i == maxNamed {
-			fmt.Fprintf(&b, "\n  and %d more", len(e.Lagging)-maxNamed)
-			break
-		}
-		fmt.Fprintf(&b, "\n  %s/%s %s", l.Namespace, l.Pod, l.Serves)
-	}
-	return b.String()
+	return fmt.Sprintf("after %v not every proxy holds both subsets of the DestinationRule:%s", e.Timeout, listed(e.Lagging))
 }
 
 // WaitClusters waits until the proxies hold both subsets of the app as active
@@ -56,24 +44,16 @@ func (e *ClusterLagError) Error() string {
 func WaitClusters(ctx context.Context, c *kube.Client, app release.App, timeout time.Duration, report func(string)) error {
 	fleet := envoy.NewAdmin(c, app)
 	defer fleet.Close()
-	return newWarming(clusterReader{fleet}, report).wait(ctx, timeout)
+	return newWarming(fleet, report).wait(ctx, timeout)
 }
 
 // clusterSource is where warming looks.
 type clusterSource interface {
-	list(ctx context.Context) ([]envoy.Proxy, error)
-	// held asks a proxy for the active clusters of the app; it is called
+	// ListAny gives the proxies that run now.
+	ListAny(ctx context.Context) ([]envoy.Proxy, error)
+	// Clusters asks a proxy for the active clusters of the app; it is called
 	// concurrently.
-	held(ctx context.Context, p envoy.Proxy) (envoy.Clusters, error)
-}
-
-// clusterReader asks the proxies themselves.
-type clusterReader struct{ fleet *envoy.Admin }
-
-func (r clusterReader) list(ctx context.Context) ([]envoy.Proxy, error) { return r.fleet.ListAny(ctx) }
-
-func (r clusterReader) held(ctx context.Context, p envoy.Proxy) (envoy.Clusters, error) {
-	return r.fleet.Clusters(ctx, p)
+	Clusters(ctx context.Context, p envoy.Proxy) (envoy.Clusters, error)
 }
 
 // warming is one wait.
@@ -128,24 +108,16 @@ func (w *warming) wait(parent context.Context, timeout time.Duration) error {
 
 // round reads every proxy that is not known to be warm, and gives those that lag.
 func (w *warming) round(ctx context.Context) ([]Lagging, error) {
-	proxies, err := w.source.list(ctx)
+	proxies, err := w.source.ListAny(ctx)
 	if err != nil {
 		return nil, err
 	}
 	proxies = slices.DeleteFunc(proxies, func(p envoy.Proxy) bool { return w.warm[p.UID] || p.Ending })
 	states := make([]envoy.Clusters, len(proxies))
 	errs := make([]error, len(proxies))
-	var group errgroup.Group
-	group.SetLimit(concurrentReads)
-	for i, p := range proxies {
-		group.Go(func() error {
-			readCtx, cancel := context.WithTimeout(ctx, readTimeout)
-			defer cancel()
-			states[i], errs[i] = w.source.held(readCtx, p)
-			return nil
-		})
-	}
-	_ = group.Wait()
+	readEach(ctx, proxies, func(ctx context.Context, i int, p envoy.Proxy) {
+		states[i], errs[i] = w.source.Clusters(ctx, p)
+	})
 
 	for i, p := range proxies {
 		if errs[i] == nil && states[i].Both() {
@@ -166,9 +138,7 @@ func (w *warming) round(ctx context.Context) ([]Lagging, error) {
 		}
 		lagging = append(lagging, Lagging{Namespace: p.Namespace, Pod: p.Pod, Serves: state})
 	}
-	slices.SortFunc(lagging, func(a, b Lagging) int {
-		return strings.Compare(a.Namespace+"/"+a.Pod, b.Namespace+"/"+b.Pod)
-	})
+	slices.SortFunc(lagging, Lagging.compare)
 	return lagging, nil
 }
 

@@ -27,7 +27,7 @@ type clusterProxy struct {
 	err           error
 }
 
-func (f *fakeClusters) list(context.Context) ([]envoy.Proxy, error) {
+func (f *fakeClusters) ListAny(context.Context) ([]envoy.Proxy, error) {
 	var proxies []envoy.Proxy
 	for i := range f.proxies {
 		p := f.proxies[i].Proxy
@@ -37,7 +37,7 @@ func (f *fakeClusters) list(context.Context) ([]envoy.Proxy, error) {
 	return proxies, f.listErr
 }
 
-func (f *fakeClusters) held(_ context.Context, p envoy.Proxy) (envoy.Clusters, error) {
+func (f *fakeClusters) Clusters(_ context.Context, p envoy.Proxy) (envoy.Clusters, error) {
 	since := time.Since(f.start)
 	for _, c := range f.proxies {
 		if c.Pod == p.Pod {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/url"
 	"sync"
-	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
@@ -29,55 +28,52 @@ const (
 	sidecarRoutes = `(.*:)?80`
 )
 
-// Admin reads the proxies of a cluster. It keeps one connection per
-// proxy; reads of different proxies may run at the same time.
+// Admin reads the proxies of a cluster. It keeps one connection per proxy; reads
+// of different proxies may run at the same time.
 type Admin struct {
 	client *kube.Client
 	app    release.App
 
 	gateway labels.Selector // nil until the Gateway was read
-	bytes   atomic.Int64    // of all answers
-
-	mu   sync.Mutex
-	kept map[string]*kube.Pages // by pod UID
+	kept    *kube.PageSet   // by pod UID
 }
 
 // NewAdmin prepares reads for an app; it does no I/O.
 func NewAdmin(c *kube.Client, app release.App) *Admin {
-	return &Admin{client: c, app: app, kept: map[string]*kube.Pages{}}
+	return &Admin{client: c, app: app, kept: c.PageSet(adminPort)}
 }
 
 // List gives the proxies that run now. The app's Gateway must be there, since it
 // says which of them are its gateways.
-func (f *Admin) List(ctx context.Context) ([]Proxy, error) {
-	if f.gateway == nil {
-		selector, err := mesh.GatewaySelector(ctx, f.client, f.app)
+func (a *Admin) List(ctx context.Context) ([]Proxy, error) {
+	if a.gateway == nil {
+		selector, err := mesh.GatewaySelector(ctx, a.client, a.app)
 		if err != nil {
 			return nil, err
 		}
-		f.gateway = selector
+		a.gateway = selector
 	}
-	pods, err := f.client.Pods(ctx, "", "")
-	if err != nil {
-		return nil, err
-	}
-	return proxiesOf(pods, f.gateway), nil
+	return a.list(ctx, a.gateway)
 }
 
 // ListAny gives the proxies that run now, and does not tell which are gateways of
 // the app.
-func (f *Admin) ListAny(ctx context.Context) ([]Proxy, error) {
-	pods, err := f.client.Pods(ctx, "", "")
+func (a *Admin) ListAny(ctx context.Context) ([]Proxy, error) {
+	return a.list(ctx, labels.Nothing())
+}
+
+func (a *Admin) list(ctx context.Context, gateway labels.Selector) ([]Proxy, error) {
+	pods, err := a.client.Pods(ctx, "", "")
 	if err != nil {
 		return nil, err
 	}
-	return proxiesOf(pods, labels.Nothing()), nil
+	return proxiesOf(pods, gateway), nil
 }
 
 // Connect opens the connections to the proxies by reading each once: to all if
 // they are few, otherwise to the gateways.
-func (f *Admin) Connect(ctx context.Context, few int) {
-	proxies, err := f.List(ctx)
+func (a *Admin) Connect(ctx context.Context, few int) {
+	proxies, err := a.List(ctx)
 	if err != nil {
 		return
 	}
@@ -86,31 +82,29 @@ func (f *Admin) Connect(ctx context.Context, few int) {
 		if len(proxies) > few && !p.Gateway {
 			continue
 		}
-		group.Go(func() { _, _ = f.Routes(ctx, p) }) // a proxy that cannot be read shows later
+		group.Go(func() { _, _ = a.Routes(ctx, p) }) // a proxy that cannot be read shows later
 	}
 	group.Wait()
 }
 
 // Routes asks a proxy what it serves.
-func (f *Admin) Routes(ctx context.Context, p Proxy) (Routes, error) {
+func (a *Admin) Routes(ctx context.Context, p Proxy) (Routes, error) {
 	names := sidecarRoutes
 	if p.Gateway {
 		names = gatewayRoutes
 	}
 	var s Routes
-	err := f.dump(ctx, p, "dynamic_route_configs", names, func(body io.Reader) (err error) {
-		s, err = parseRoutes(body, f.app)
+	err := a.dump(ctx, p, "dynamic_route_configs", names, func(body io.Reader) (err error) {
+		s, err = parseRoutes(body, a.app)
 		return err
 	})
 	return s, err
 }
 
 // dump reads those resources of Envoy's config dump whose names match.
-func (f *Admin) dump(ctx context.Context, p Proxy, resource, names string, parse func(io.Reader) error) error {
+func (a *Admin) dump(ctx context.Context, p Proxy, resource, names string, parse func(io.Reader) error) error {
 	query := url.Values{"resource": {resource}, "name_regex": {names}}
-	n, err := f.pages(p).Get(ctx, "/config_dump?"+query.Encode(), maxDump, parse)
-	f.bytes.Add(n)
-	return readError(err)
+	return readError(a.pages(p).Get(ctx, "/config_dump?"+query.Encode(), maxDump, parse))
 }
 
 // readError cuts off the address, which is the same for every proxy.
@@ -131,38 +125,13 @@ func readError(err error) error {
 	return err
 }
 
-func (f *Admin) pages(p Proxy) *kube.Pages {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	pages, ok := f.kept[p.UID]
-	if !ok {
-		pages = f.client.Pages(p.Namespace, p.Pod, adminPort)
-		f.kept[p.UID] = pages
-	}
-	return pages
-}
+func (a *Admin) pages(p Proxy) *kube.Pages { return a.kept.Of(p.UID, p.Namespace, p.Pod) }
 
 // Forget closes the connection to a proxy that is gone.
-func (f *Admin) Forget(p Proxy) {
-	f.mu.Lock()
-	pages, ok := f.kept[p.UID]
-	delete(f.kept, p.UID)
-	f.mu.Unlock()
-	if ok {
-		pages.Close()
-	}
-}
+func (a *Admin) Forget(p Proxy) { a.kept.Drop(p.UID) }
 
 // Close ends all connections.
-func (f *Admin) Close() {
-	f.mu.Lock()
-	kept := f.kept
-	f.kept = map[string]*kube.Pages{}
-	f.mu.Unlock()
-	for _, pages := range kept {
-		pages.Close()
-	}
-}
+func (a *Admin) Close() { a.kept.Close() }
 
 // Bytes is how much was read, in bytes.
-func (f *Admin) Bytes() int64 { return f.bytes.Load() }
+func (a *Admin) Bytes() int64 { return a.kept.Bytes() }

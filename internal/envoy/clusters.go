@@ -14,28 +14,28 @@ import (
 type Clusters struct{ Service, Stable, Canary bool }
 
 // Both reports whether the proxy holds both subsets.
-func (h Clusters) Both() bool { return h.Stable && h.Canary }
+func (c Clusters) Both() bool { return c.Stable && c.Canary }
 
-func (h Clusters) String() string {
+func (c Clusters) String() string {
 	switch {
-	case h.Stable:
+	case c.Stable:
 		return "holds stable alone"
-	case h.Canary:
+	case c.Canary:
 		return "holds canary alone"
-	case h.Service:
+	case c.Service:
 		return "holds the Service without its subsets"
 	}
 	return "holds nothing of the app"
 }
 
 // Clusters asks a proxy for the active clusters of the app.
-func (f *Admin) Clusters(ctx context.Context, p Proxy) (Clusters, error) {
-	var h Clusters
-	err := f.dump(ctx, p, "dynamic_active_clusters", clusterNames(f.app), func(body io.Reader) (err error) {
-		h, err = parseClusters(body, f.app)
+func (a *Admin) Clusters(ctx context.Context, p Proxy) (Clusters, error) {
+	var c Clusters
+	err := a.dump(ctx, p, "dynamic_active_clusters", clusterNames(a.app), func(body io.Reader) (err error) {
+		c, err = parseClusters(body, a.app)
 		return err
 	})
-	return h, err
+	return c, err
 }
 
 // clusterNames matches Istio's names of the app's clusters, so that Envoy dumps
@@ -56,7 +56,7 @@ func parseClusters(dump io.Reader, app release.App) (Clusters, error) {
 	if err := json.NewDecoder(dump).Decode(&parsed); err != nil {
 		return Clusters{}, fmt.Errorf("cluster dump: %w", err)
 	}
-	var h Clusters
+	var c Clusters
 	for _, config := range parsed.Configs {
 		subset, ours := subsetOf(app, config.Cluster.Name)
 		if !ours {
@@ -64,12 +64,12 @@ func parseClusters(dump io.Reader, app release.App) (Clusters, error) {
 		}
 		switch subset {
 		case "":
-			h.Service = true
+			c.Service = true
 		case release.Stable:
-			h.Stable = true
+			c.Stable = true
 		case release.Canary:
-			h.Canary = true
+			c.Canary = true
 		}
 	}
-	return h, nil
+	return c, nil
 }

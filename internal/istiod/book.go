@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"canary/internal/kube"
 )
@@ -54,19 +52,16 @@ func (r Record) Current() (version uint64, ok bool) {
 	return pushVersion(r.Acked)
 }
 
-// Books reads the books of a cluster's istiods. It keeps one connection
-// per istiod pod.
+// Books reads the books of a cluster's istiods. It keeps one connection per
+// process.
 type Books struct {
 	client *kube.Client
-	bytes  atomic.Int64 // of all answers
-
-	mu   sync.Mutex
-	kept map[string]*kube.Pages // by process
+	kept   *kube.PageSet // by process
 }
 
 // NewBooks prepares reads; it does no I/O.
 func NewBooks(c *kube.Client) *Books {
-	return &Books{client: c, kept: map[string]*kube.Pages{}}
+	return &Books{client: c, kept: c.PageSet(debugPort)}
 }
 
 // Processes gives the istiods that run now.
@@ -101,11 +96,10 @@ func (b *Books) Open(ctx context.Context, p Process, namespace string) ([]Record
 		address += "?" + url.Values{"namespace": {namespace}}.Encode()
 	}
 	var records []Record
-	n, err := b.pages(p).Get(ctx, address, maxBook, func(body io.Reader) (err error) {
+	err := b.pages(p).Get(ctx, address, maxBook, func(body io.Reader) (err error) {
 		records, err = parseBook(body)
 		return err
 	})
-	b.bytes.Add(n)
 	if status := new(kube.PageStatusError); errors.As(err, &status) {
 		return nil, fmt.Errorf("istiod %s/%s answers %s to /debug/syncz", p.Namespace, p.Pod, status.Status)
 	}
@@ -115,30 +109,13 @@ func (b *Books) Open(ctx context.Context, p Process, namespace string) ([]Record
 	return records, nil
 }
 
-func (b *Books) pages(p Process) *kube.Pages {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	pages, ok := b.kept[p.Key]
-	if !ok {
-		pages = b.client.Pages(p.Namespace, p.Pod, debugPort)
-		b.kept[p.Key] = pages
-	}
-	return pages
-}
+func (b *Books) pages(p Process) *kube.Pages { return b.kept.Of(p.Key, p.Namespace, p.Pod) }
 
 // Close ends all connections.
-func (b *Books) Close() {
-	b.mu.Lock()
-	kept := b.kept
-	b.kept = map[string]*kube.Pages{}
-	b.mu.Unlock()
-	for _, pages := range kept {
-		pages.Close()
-	}
-}
+func (b *Books) Close() { b.kept.Close() }
 
 // Bytes is how much was read, in bytes.
-func (b *Books) Bytes() int64 { return b.bytes.Load() }
+func (b *Books) Bytes() int64 { return b.kept.Bytes() }
 
 // syncStatus is the part that matters of one element of /debug/syncz.
 type syncStatus struct {

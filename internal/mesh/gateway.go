@@ -15,6 +15,8 @@ import (
 	"canary/internal/release"
 )
 
+var gateways = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "gateways"}
+
 // gatewayLabel is the label by which the app's Gateway selects its pods.
 const gatewayLabel = "istio"
 
@@ -120,7 +122,7 @@ func httpTarget(services []unstructured.Unstructured, pod *kube.Pod) (int, error
 	const httpPort = 80
 	for i := range services {
 		selector, _, _ := unstructured.NestedStringMap(services[i].Object, "spec", "selector")
-		if len(selector) == 0 || !matches(selector, pod.Labels) {
+		if len(selector) == 0 || !labels.SelectorFromSet(selector).Matches(labels.Set(pod.Labels)) {
 			continue
 		}
 		ports, _, _ := unstructured.NestedSlice(services[i].Object, "spec", "ports")
@@ -142,15 +144,6 @@ func httpTarget(services []unstructured.Unstructured, pod *kube.Pod) (int, error
 		}
 	}
 	return 0, fmt.Errorf("no Service in namespace %s leads from port 80 to the gateway's pod %s: check the ingress gateway's Service", pod.Namespace, pod.Name)
-}
-
-func matches(selector, labels map[string]string) bool {
-	for key, value := range selector {
-		if labels[key] != value {
-			return false
-		}
-	}
-	return true
 }
 
 func namedPort(pod *kube.Pod, name string) int {
@@ -182,8 +175,6 @@ func GatewayOff(ctx context.Context, c *kube.Client, value string) (string, erro
 	}
 	return strings.Join(off, "; "), nil
 }
-
-var gateways = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "gateways"}
 
 // GatewaySelector reads which pods the app's Gateway stands for.
 func GatewaySelector(ctx context.Context, c *kube.Client, app release.App) (labels.Selector, error) {

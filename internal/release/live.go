@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"canary/internal/kube"
@@ -22,15 +23,24 @@ var ErrNoSplit = errors.New("it was changed by hand; `pulumi up --refresh` write
 // cluster without Istio) is an error for which apierrors.IsNotFound is true; for
 // one that holds no split, it is ErrNoSplit.
 func LiveSplit(ctx context.Context, c *kube.Client, app App) (Split, error) {
-	object, err := c.Dynamic().Resource(virtualServices).Namespace(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})
+	object, err := virtualService(ctx, c, app)
 	if err != nil {
-		return Split{}, fmt.Errorf("VirtualService %s/%s: %w", app.Namespace, app.Name, err)
+		return Split{}, err
 	}
 	split, err := splitOf(object.Object)
 	if err != nil {
 		return Split{}, fmt.Errorf("VirtualService %s/%s: %w: %w", app.Namespace, app.Name, err, ErrNoSplit)
 	}
 	return split, nil
+}
+
+// virtualService reads the app's VirtualService; the error names it.
+func virtualService(ctx context.Context, c *kube.Client, app App) (*unstructured.Unstructured, error) {
+	object, err := c.Dynamic().Resource(virtualServices).Namespace(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("VirtualService %s/%s: %w", app.Namespace, app.Name, err)
+	}
+	return object, nil
 }
 
 // splitOf finds the split in a VirtualService: the weights of the first HTTP

@@ -3,7 +3,6 @@ package release
 import (
 	"context"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"canary/internal/kube"
@@ -15,9 +14,10 @@ type Version struct {
 	generation int64
 }
 
-// ReadVersion looks at the app's VirtualService; it is zero when the VirtualService is not there or cannot be read.
+// ReadVersion looks at the app's VirtualService; it is zero when that is not there
+// or cannot be read.
 func ReadVersion(ctx context.Context, c *kube.Client, app App) Version {
-	object, err := c.Dynamic().Resource(virtualServices).Namespace(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})
+	object, err := virtualService(ctx, c, app)
 	if err != nil {
 		return Version{}
 	}

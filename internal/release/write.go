@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -74,9 +73,9 @@ func hostOfSubsets(destinations []any) (host string, ours bool) {
 // when, as its managedFields tell: "kubectl-patch at 2026-11-26 20:15:04 UTC".
 // It is empty when the object does not tell.
 func SplitAuthor(ctx context.Context, c *kube.Client, app App) (string, error) {
-	object, err := c.Dynamic().Resource(virtualServices).Namespace(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})
+	object, err := virtualService(ctx, c, app)
 	if err != nil {
-		return "", fmt.Errorf("VirtualService %s/%s: %w", app.Namespace, app.Name, err)
+		return "", err
 	}
 	return authorOf(object.GetManagedFields()), nil
 }

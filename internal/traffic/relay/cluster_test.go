@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"canary/internal/kube"
+	"canary/internal/kubetest"
 )
 
 // TestClusterSpeaksToTheAPI checks what is sent to an API server and how its
@@ -47,9 +47,7 @@ func TestClusterSpeaksToTheAPI(t *testing.T) {
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	client, err := kube.New(fmt.Appendf(nil, `{"current-context":"a","contexts":[{"name":"a","context":{"cluster":"a"}}],"clusters":[{"name":"a","cluster":{"server":%q}}]}`, server.URL), "")
-	require.NoError(t, err)
-	cluster := In(client)
+	cluster := In(kubetest.Client(t, server))
 
 	pod := podFor(options, "canary-requests-abc")
 	stored, err := cluster.CreatePod(t.Context(), pod)
