@@ -57,6 +57,7 @@ func TestDefaultStack(t *testing.T) {
 		commandType + " cluster-identity",
 		commandType + " cluster",
 		commandType + " cluster-kubeconfig",
+		commandType + " cluster-leftovers",
 		providerType + " cluster",
 	}, mesh, app), registered(r))
 }
@@ -105,6 +106,7 @@ users: [{name: me, user: {token: secret}}]
 
 	require.ElementsMatch(t, slices.Concat([]string{
 		clusterComponent + " cluster",
+		commandType + " cluster-leftovers",
 		providerType + " cluster",
 	}, app), registered(r))
 	for _, one := range r.All() {

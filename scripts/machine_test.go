@@ -38,8 +38,8 @@ func TestMain(m *testing.M) {
 
 // neededTools are the only programs besides docker and k3d that the scripts may use.
 var neededTools = []string{
-	"awk", "cat", "chmod", "dirname", "env", "grep", "head", "mkdir", "mkfifo", "mktemp", "mv", "od", "ps", "rm", "sed",
-	"sleep", "sort", "tr", "xargs",
+	"awk", "cat", "chmod", "dirname", "env", "find", "grep", "head", "id", "mkdir", "mkfifo", "mktemp", "mv", "od", "ps",
+	"rm", "sed", "sleep", "sort", "tr", "xargs",
 }
 
 // machine is a computer with a project folder, a Docker engine and tools, all of them made up.

@@ -12,13 +12,17 @@
 package cluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"os"
 
+	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"canary/internal/config"
+	"canary/internal/leftover"
 )
 
 // Type is the component's type token.
@@ -30,6 +34,9 @@ type Args struct {
 	Config config.Cluster
 	// StackName is written on the k3d cluster, so that another stack that wants the name can say whose it is.
 	StackName string
+
+	// temp is another folder for temporary files, for tests.
+	temp string
 }
 
 // Cluster is a Kubernetes cluster and the provider for what is installed in it.
@@ -87,6 +94,16 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, err
 	}
 
+	// A destroy does not run the program, so a Command removes what the provider leaves. The provider depends on it, so that
+	// it is deleted last, when the provider was ended.
+	leftovers, err := local.NewCommand(ctx, name+"-leftovers", &local.CommandArgs{
+		Delete: pulumi.String("sh scripts/cluster-leftovers.sh"),
+		Stdin:  c.Kubeconfig,
+	}, pulumi.Parent(c))
+	if err != nil {
+		return nil, fmt.Errorf("register the removal of what the provider of the cluster %s leaves: %w", name, err)
+	}
+
 	// Without an identifier any change of the kubeconfig, or one unknown in a preview, would replace the provider and
 	// every resource with it. It is a plain string, so that it is known in every preview.
 	identifier := c.Context
@@ -97,16 +114,31 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		Kubeconfig:        c.Kubeconfig,
 		Context:           pulumi.String(c.Context),
 		ClusterIdentifier: pulumi.String(identifier),
-	}, pulumi.Parent(c))
+	}, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{leftovers}))
 	if err != nil {
 		return nil, fmt.Errorf("register the provider of the cluster %s: %w", name, err)
 	}
 	c.Provider = provider
+	removeLeftovers(ctx, c, cmp.Or(args.temp, os.TempDir()))
 
 	if err := ctx.RegisterResourceOutputs(c, pulumi.Map{"kubeconfig": c.Kubeconfig}); err != nil {
 		return nil, fmt.Errorf("register the outputs of the cluster %s: %w", name, err)
 	}
 	return c, nil
+}
+
+// removeLeftovers removes the files with the kubeconfig that the provider leaves in a folder. Those of this run are there
+// once it is configured, and a function of it is answered only then, in a preview, too, and when no cluster answers.
+// Nothing waits for it and it fails nothing.
+func removeLeftovers(ctx *pulumi.Context, c *Cluster, folder string) {
+	configured := ctx.InvokeOutput("kubernetes:yaml:decode", map[string]string{"text": ""}, pulumi.AnyOutput{},
+		pulumi.InvokeOutputOptions{InvokeOptions: []pulumi.InvokeOption{pulumi.Provider(c.Provider)}})
+	pulumi.All(c.Kubeconfig, configured).ApplyT(func(known []any) error {
+		if err := leftover.Remove(folder, known[0].(string)); err != nil {
+			return ctx.Log.Warn(err.Error(), nil)
+		}
+		return nil
+	})
 }
 
 func secret(text pulumi.StringInput) pulumi.StringOutput {

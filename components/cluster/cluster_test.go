@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -100,7 +102,7 @@ func TestK3dCommands(t *testing.T) {
 		require.NotContains(t, got.Inputs, resource.PropertyKey("triggers"), "%s: a trigger would replace a living cluster", name)
 		require.NotContains(t, got.Inputs, resource.PropertyKey("dir"), "%s: a folder would be stored in the state", name)
 	}
-	require.Len(t, recorder.OfType(command), 4)
+	require.Len(t, recorder.OfType(command), 5)
 
 	kubeconfig := find(t, recorder, command, "cluster-kubeconfig")
 	require.Equal(t, "none", kubeconfig.Inputs["logging"].StringValue())
@@ -117,7 +119,7 @@ func stringOr(inputs resource.PropertyMap, key resource.PropertyKey, otherwise s
 func TestK3dIdentityIsFirst(t *testing.T) {
 	t.Parallel()
 	built, recorder := build(t, &Args{Config: k3dCluster()})
-	require.Equal(t, []string{"cluster-identity", "cluster", "cluster-kubeconfig"}, namesOf(recorder.OfType(command)))
+	require.Equal(t, []string{"cluster-identity", "cluster", "cluster-kubeconfig", "cluster-leftovers"}, namesOf(recorder.OfType(command)))
 	require.NotNil(t, built.Owned)
 	require.Equal(t, "k3d-canary", built.Context)
 }
@@ -149,7 +151,7 @@ func TestExisting(t *testing.T) {
 	}})
 	require.Nil(t, built.Owned, "nothing is DeletedWith a cluster that stays")
 	require.Equal(t, "first", built.Context)
-	require.Empty(t, recorder.OfType(command))
+	require.Equal(t, []string{"cluster-leftovers"}, namesOf(recorder.OfType(command)))
 
 	got := find(t, recorder, provider, "cluster")
 	require.Equal(t, "first", got.Inputs["clusterIdentifier"].StringValue())
@@ -176,6 +178,65 @@ func TestKubeconfigOutputIsSecret(t *testing.T) {
 		}))
 		require.NoError(t, err)
 	}
+}
+
+func TestLeftoversAreRemoved(t *testing.T) {
+	t.Parallel()
+	text, _, err := loadKubeconfig(twoContexts, "first")
+	require.NoError(t, err)
+	existing := config.Cluster{Provider: config.ProviderExisting, Kubeconfig: twoContexts, Context: "first"}
+	for name, tc := range map[string]struct {
+		cluster config.Cluster
+		options []pulumitest.Option
+	}{
+		"existing":          {cluster: existing},
+		"existing, preview": {existing, []pulumitest.Option{pulumitest.WithDryRun()}},
+		"k3d":               {cluster: k3dCluster()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			temp := t.TempDir()
+			for file, content := range map[string]string{"kubeconfig1": text, "kubeconfig2": text, "kubeconfig3": "another's"} {
+				require.NoError(t, os.WriteFile(filepath.Join(temp, file), []byte(content), 0o600))
+			}
+			stdout := pulumitest.WithOutputs(func(pulumi.MockResourceArgs) resource.PropertyMap {
+				return resource.PropertyMap{"stdout": resource.NewProperty(text)}
+			})
+			_, err := pulumitest.Run(func(ctx *pulumi.Context) error {
+				_, err := New(ctx, "cluster", &Args{Config: tc.cluster, temp: temp})
+				return err
+			}, append(tc.options, stdout)...)
+			require.NoError(t, err)
+			left, err := filepath.Glob(filepath.Join(temp, "*"))
+			require.NoError(t, err)
+			require.Equal(t, []string{filepath.Join(temp, "kubeconfig3")}, left)
+		})
+	}
+}
+
+func TestLeftoversAreRemovedInADestroy(t *testing.T) {
+	t.Parallel()
+	for name, cluster := range map[string]config.Cluster{
+		"k3d":      k3dCluster(),
+		"existing": {Provider: config.ProviderExisting, Kubeconfig: twoContexts, Context: "first"},
+	} {
+		_, recorder := build(t, &Args{Config: cluster})
+		got, of := find(t, recorder, command, "cluster-leftovers"), find(t, recorder, provider, "cluster")
+		require.Equal(t, "sh scripts/cluster-leftovers.sh", got.Inputs["delete"].StringValue(), name)
+		require.NotContains(t, got.Inputs, resource.PropertyKey("create"), name)
+		require.True(t, got.Inputs["stdin"].IsSecret(), name)
+		require.Equal(t, of.Inputs["kubeconfig"], got.Inputs["stdin"], name)
+		require.Empty(t, got.DeletedWith, "%s: it would not be run", name)
+		require.Contains(t, of.Dependencies, "cluster-leftovers", "%s: it goes after the provider", name)
+	}
+}
+
+func TestLeftoversThatCannotBeLookedForFailNothing(t *testing.T) {
+	t.Parallel()
+	build(t, &Args{
+		Config: config.Cluster{Provider: config.ProviderExisting, Kubeconfig: twoContexts, Context: "first"},
+		temp:   filepath.Join(t.TempDir(), "none"),
+	})
 }
 
 func TestNewRefuses(t *testing.T) {

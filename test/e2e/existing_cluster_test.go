@@ -65,6 +65,7 @@ func TestExistingCluster(t *testing.T) {
 	apps[2].requireSplit(t, 30)
 
 	third.destroy(t)
+	require.Empty(t, secretsIn(t, p.kubeconfig(t)).inFiles(t, p.tmp(), everything))
 	requireGone(t, owner.client, "third")
 	require.Equal(t, before["app-example"], versions(t, owner.client, "app-example"))
 }

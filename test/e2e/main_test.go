@@ -103,7 +103,8 @@ func (p *project) restoreAfter(t *testing.T) {
 	})
 }
 
-// verifyNothingLeft looks for anything of the cluster in the engine, and at the user's kubeconfig.
+// verifyNothingLeft looks for anything of the cluster in the engine, for copies of its kubeconfig in the folder for
+// temporary files, and at the user's kubeconfig.
 func (p *project) verifyNothingLeft(t *testing.T) {
 	t.Helper()
 	require.NoError(t, p.nothingLeft())
@@ -126,6 +127,13 @@ func (p *project) nothingLeft() error {
 			if args[1] == "ls" && args[2] == "--quiet" || strings.Contains(line+"-", p.cluster+"-") {
 				errs = append(errs, fmt.Errorf("left of %s (docker %s): %s", p.cluster, args[0], strings.TrimSpace(line)))
 			}
+		}
+	}
+	copies, err := filepath.Glob(filepath.Join(p.tmp(), "kubeconfig*"))
+	errs = append(errs, err)
+	for _, file := range copies {
+		if b, err := os.ReadFile(file); err != nil || strings.Contains(string(b), "name: k3d-"+p.cluster+"\n") {
+			errs = append(errs, fmt.Errorf("left of %s: the kubeconfig in %s, %v", p.cluster, file, err))
 		}
 	}
 	if b, err := os.ReadFile(p.userKubeconfig()); err != nil || string(b) != userKubeconfig {

@@ -76,8 +76,25 @@ func TestSecretsStayHidden(t *testing.T) {
 		require.NotEmpty(t, hidden.inFiles(t, filepath.Dir(open), readableByOthers), "the check finds nothing")
 	})
 
+	t.Run("temporary files", func(t *testing.T) {
+		// The provider leaves the kubeconfig here, see internal/leftover. The ups and the preview of before are over.
+		require.Empty(t, hidden.inFiles(t, p.tmp(), everything))
+
+		foreign := filepath.Join(p.tmp(), "kubeconfig2")
+		require.NoError(t, os.WriteFile(foreign, []byte("another's"), 0o600))
+		for _, args := range [][]string{{"preview", "--non-interactive"}, upArgs} {
+			before := kubeconfigsIn(t, p.tmp())
+			// It does not run the program, so it leaves one, as a run that is killed does.
+			p.attempt(t, "refresh", "--preview-only", "--non-interactive")
+			require.NotEmpty(t, hidden.inFiles(t, p.tmp(), everything), "the check finds nothing")
+			p.pulumi(t, args...)
+			require.Equal(t, before, kubeconfigsIn(t, p.tmp()), args)
+		}
+		require.FileExists(t, foreign)
+		require.NoError(t, os.Remove(foreign))
+	})
+
 	t.Run("plain state", func(t *testing.T) {
-		everything := func(fs.FileInfo) bool { return true }
 		state := filepath.Join(p.home, "state")
 		require.Empty(t, hidden.inFiles(t, state, everything))
 
@@ -119,7 +136,17 @@ func (s secrets) in(text string) []string {
 	return found
 }
 
+func everything(fs.FileInfo) bool { return true }
+
 func readableByOthers(info fs.FileInfo) bool { return info.Mode().Perm()&0o044 != 0 }
+
+// kubeconfigsIn names the kubeconfigs in a folder.
+func kubeconfigsIn(t *testing.T, folder string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(folder, "kubeconfig*"))
+	require.NoError(t, err)
+	return found
+}
 
 // inFiles names the files under a folder that have a secret in them.
 func (s secrets) inFiles(t *testing.T, root string, concerned func(fs.FileInfo) bool) []string {
