@@ -8,6 +8,7 @@ import (
 
 	"canary/internal/config"
 	"canary/internal/hooks"
+	"canary/internal/release"
 )
 
 const componentType = "canary:app:Canary"
@@ -27,6 +28,13 @@ type Args struct {
 	hooks   hooks.Register
 }
 
+func (a *Args) check() error {
+	if a == nil || a.Config == nil || a.Kubeconfig == nil {
+		return errors.New("canary: args, its config and its kubeconfig must not be nil")
+	}
+	return nil
+}
+
 // Canary is an app in two subsets with a split between them.
 type Canary struct {
 	pulumi.ResourceState
@@ -43,14 +51,14 @@ type Canary struct {
 // there: depend on it. In an update, resources of the stack that depend on the
 // component wait until every proxy serves the split.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Canary, error) {
-	if args == nil || args.Config == nil || args.Kubeconfig == nil {
-		return nil, errors.New("canary: args, its config and its kubeconfig must not be nil")
+	if err := args.check(); err != nil {
+		return nil, err
 	}
 	c := &Canary{}
 	if err := ctx.RegisterComponentResource(componentType, name, c, opts...); err != nil {
 		return nil, fmt.Errorf("register component %s: %w", name, err)
 	}
-	b := newBuilder(ctx, name, args, c)
+	b := builder{ctx: ctx, name: name, args: args, component: c, phases: newPhases(ctx, name, args)}
 	workloads, err := b.workloads()
 	if err != nil {
 		return nil, err
@@ -79,6 +87,24 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return c, nil
 }
 
+// RollBackFirst takes weight from the canary, when the configuration gives it
+// less than the split in force does, before anything else of the stack is
+// touched: what is wrong with another resource, a chart repository or an image
+// must not hold a roll back up. The update then goes on and records the split
+// with the VirtualService, as every other. after is what to depend on so as to
+// come later: the resources needed, once the split is safe. Nothing is done in a
+// preview.
+func RollBackFirst(ctx *pulumi.Context, args *Args, needed []pulumi.Resource) (after pulumi.ResourceArrayInput, err error) {
+	if err := args.check(); err != nil {
+		return nil, err
+	}
+	if ctx.DryRun() {
+		return pulumi.NewResourceArray(needed...), nil
+	}
+	done := newPhases(ctx, "roll back", args).rollBack()
+	return done.ApplyT(func(any) []pulumi.Resource { return needed }).(pulumi.ResourceArrayOutput), nil
+}
+
 // url is where ingress traffic reaches the app. The port is that of this machine
 // which leads into a k3d cluster; an existing cluster has its own way in.
 func url(c *config.Config) string {
@@ -93,7 +119,7 @@ func url(c *config.Config) string {
 func split(c *config.Config) map[string]any {
 	const onePercent, all = 100, 10_000
 	return map[string]any{
-		stableSubset: float64(all-c.CanaryWeight) / onePercent,
-		canarySubset: float64(c.CanaryWeight) / onePercent,
+		release.Stable: float64(all-c.CanaryWeight) / onePercent,
+		release.Canary: float64(c.CanaryWeight) / onePercent,
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"canary/internal/converge"
 	"canary/internal/pulumitest"
 	"canary/internal/release"
+	"canary/internal/rollout"
+	"canary/internal/rollout/rollouttest"
 )
 
 // children are the component's, with what each comes after.
@@ -33,14 +35,13 @@ var children = []struct {
 
 func TestWiring(t *testing.T) {
 	t.Parallel()
-	update := func(t *testing.T) *pulumitest.Recorder {
-		r, err := (&fakeLive{}).update(t, nil)
-		require.NoError(t, err)
-		return r
-	}
 	for name, run := range map[string]func(*testing.T) *pulumitest.Recorder{
 		"preview": func(t *testing.T) *pulumitest.Recorder { return preview(t, nil) },
-		"update":  update,
+		"update": func(t *testing.T) *pulumitest.Recorder {
+			r, err := update(t, &rollouttest.Cluster{}, nil)
+			require.NoError(t, err)
+			return r
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,14 +104,14 @@ func TestOutputs(t *testing.T) {
 			t.Run(tc.name, func(t *testing.T) {
 				t.Parallel()
 				var got []any
-				app := &fakeLive{}
-				_, err := pulumitest.Run(program(configuration(t, tc.options), app.connect, func(ctx *pulumi.Context, c *Canary) {
+				app := &rollouttest.Cluster{}
+				_, err := pulumitest.Run(program(configuration(t, tc.options), reaching(app), func(ctx *pulumi.Context, c *Canary) {
 					// Exported, so that the program waits for it.
 					ctx.Export("got", pulumi.All(c.URL, c.Split, c.VirtualService).ApplyT(func(values []any) bool {
 						got = values
 						return true
 					}))
-				}), append(how, pulumitest.WithOutputs(app.registered))...)
+				}), append(how, pulumitest.WithOutputs(written(app)))...)
 				require.NoError(t, err)
 				require.Equal(t, []any{tc.url, tc.split, tc.object}, got)
 			})
@@ -120,7 +121,7 @@ func TestOutputs(t *testing.T) {
 
 func TestNothingIsReadInPreview(t *testing.T) {
 	t.Parallel()
-	connect := func(string, string, release.App) (live, error) {
+	connect := func(string, string, release.App) (rollout.Cluster, error) {
 		return nil, errors.New("the cluster was read")
 	}
 	_, err := pulumitest.Run(program(configuration(t, nil), connect, nil), pulumitest.WithDryRun())
@@ -130,21 +131,19 @@ func TestNothingIsReadInPreview(t *testing.T) {
 func TestUpdateOrder(t *testing.T) {
 	t.Parallel()
 	before := &converge.Before{}
-	app := &orderedLive{fakeLive: fakeLive{inForce: release.Split{Stable: 100}, lookAs: before}}
-	connect := func(kubeconfig, contextName string, got release.App) (live, error) {
+	app := &rollouttest.Cluster{InForce: release.Split{Stable: 100}, LookAs: before}
+	connect := func(kubeconfig, contextName string, got release.App) (rollout.Cluster, error) {
 		require.Equal(t, "a kubeconfig", kubeconfig)
 		require.Equal(t, "a context", contextName)
 		require.Equal(t, release.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}, got)
 		return app, nil
 	}
 	cfg := configuration(t, map[string]string{"canaryWeight": "50"})
-	app.hooks = recordedHooks{}
-	_, err := pulumitest.Run(hooked(cfg, connect, app.hooks, nil), pulumitest.WithOutputs(app.registered))
+	hooks := recordedHooks{}
+	_, err := pulumitest.Run(hooked(cfg, connect, hooks, nil), pulumitest.WithOutputs(inOrder(app, hooks)))
 	require.NoError(t, err)
 
-	app.mu.Lock()
-	defer app.mu.Unlock()
-	calls := app.calls
+	calls := app.Calls()
 	require.Len(t, calls, 6)
 	require.ElementsMatch(t, []string{"write app-stable", "write app-canary"}, calls[:2])
 	require.Equal(t, []string{
@@ -153,17 +152,16 @@ func TestUpdateOrder(t *testing.T) {
 		"converge 50/50 within 1m0s",
 		"ready map[canary:1 stable:1]",
 	}, calls[2:])
-	require.Same(t, before, app.convergedWith, "converge knows what was there before the write")
+	require.Same(t, before, app.ConvergedWith, "converge knows what was there before the write")
 }
 
 // A canary without pods is switched off when no proxy sends it requests any more.
 func TestSwitchOffOrder(t *testing.T) {
 	t.Parallel()
 	options := map[string]string{"canaryReplicas": "0"}
-	app := &orderedLive{fakeLive: fakeLive{inForce: release.Split{Stable: 50, Canary: 50}}}
-	connect := func(string, string, release.App) (live, error) { return app, nil }
-	app.hooks = recordedHooks{}
-	r, err := pulumitest.Run(hooked(configuration(t, options), connect, app.hooks, nil), pulumitest.WithOutputs(app.registered))
+	app := &rollouttest.Cluster{InForce: release.Split{Stable: 50, Canary: 50}}
+	hooks := recordedHooks{}
+	r, err := pulumitest.Run(hooked(configuration(t, options), reaching(app), hooks, nil), pulumitest.WithOutputs(inOrder(app, hooks)))
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"write app-stable",
@@ -172,56 +170,47 @@ func TestSwitchOffOrder(t *testing.T) {
 		"converge 100/0 within 1m0s",
 		"write app-canary",
 		"ready map[canary:0 stable:1]",
-	}, app.calls)
+	}, app.Calls())
 
 	for _, got := range []pulumitest.Registration{find(t, r, deploymentType, "app-canary"), find(t, preview(t, options), deploymentType, "app-canary")} {
 		require.ElementsMatch(t, []string{configMapType, namespaceType, policyType, virtualServiceType}, typesOf(got.RPC.GetDependencies()))
 	}
 
-	lagging := &fakeLive{inForce: release.Split{Stable: 50, Canary: 50}, convergeErr: errors.New("1 of 5 proxies lags")}
-	r, err = lagging.update(t, options)
+	lagging := &rollouttest.Cluster{InForce: release.Split{Stable: 50, Canary: 50}, ConvergeErr: errors.New("1 of 5 proxies lags")}
+	r, err = update(t, lagging, options)
 	require.ErrorContains(t, err, "1 of 5 proxies lags")
-	_, written := r.Find(deploymentType, "app-canary")
-	require.False(t, written)
+	_, switchedOff := r.Find(deploymentType, "app-canary")
+	require.False(t, switchedOff)
 }
 
 func TestUpdateFails(t *testing.T) {
 	t.Parallel()
-	sick := map[string]error{canarySubset: errSick}
+	sick := map[string]error{release.Canary: errSick}
 	cases := []struct {
 		name   string
 		weight string
-		app    *fakeLive
+		app    *rollouttest.Cluster
 		err    string
 	}{
 		{
 			name: "after the split has left a sick canary", weight: "0",
-			app: &fakeLive{inForce: release.Split{Stable: 50, Canary: 50}, readyErr: sick, convergeAs: converge.Converged{Proxies: 5}},
+			app: &rollouttest.Cluster{InForce: release.Split{Stable: 50, Canary: 50}, ReadyErr: sick, ConvergeAs: converge.Converged{Proxies: 5}},
 			err: "the split 100/0 is served, but: " + errSick.Error(),
 		},
 		{
 			name: "when a proxy lags", weight: "50",
-			app: &fakeLive{inForce: release.Split{Stable: 100}, convergeErr: errors.New("1 of 5 proxies lags")},
+			app: &rollouttest.Cluster{InForce: release.Split{Stable: 100}, ConvergeErr: errors.New("1 of 5 proxies lags")},
 			err: "1 of 5 proxies lags",
 		},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			r, err := tc.app.update(t, map[string]string{"canaryWeight": tc.weight})
+			r, err := update(t, tc.app, map[string]string{"canaryWeight": tc.weight})
 			require.ErrorContains(t, err, tc.err)
 			find(t, r, virtualServiceType, "app")
 		})
 	}
-}
-
-func TestGuardStopsTheWrite(t *testing.T) {
-	t.Parallel()
-	app := &fakeLive{inForce: release.Split{Stable: 100}, readyErr: map[string]error{canarySubset: errSick}}
-	hooks := recordedHooks{}
-	_, err := pulumitest.Run(hooked(configuration(t, map[string]string{"canaryWeight": "50"}), app.connect, hooks, nil))
-	require.Error(t, err)
-	require.EqualError(t, hooks["app: guard"](nil), "the split stays 100/0: "+errSick.Error())
 }
 
 func TestMissingArgs(t *testing.T) {

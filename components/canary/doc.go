@@ -2,9 +2,9 @@
 // Service, and splits its traffic between them: ingress traffic and mesh traffic
 // alike.
 //
-// subsets.go, example.go, workloads.go and routing.go are pure functions from
-// configuration to objects; component.go and register.go register the objects.
-// guard.go and converge.go are what happens in the running cluster around the
-// write of the split: before it, the subsets that it moves towards have to be
-// ready; after it, every proxy has to serve it.
+// From top to bottom: component.go is what the program uses; register.go registers
+// the objects, in their order; phases.go runs the phases of package rollout in the
+// running cluster, before and after those objects are written. Below are pure
+// functions from configuration to objects: workloads.go and routing.go, with
+// subsets.go, example.go and metadata.go; podchanges.go compares two of them.
 package canary

@@ -1,11 +1,9 @@
 package canary
 
 import (
-	"context"
+	"errors"
 	"fmt"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -14,9 +12,10 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"canary/internal/config"
-	"canary/internal/converge"
 	"canary/internal/pulumitest"
 	"canary/internal/release"
+	"canary/internal/rollout"
+	"canary/internal/rollout/rollouttest"
 )
 
 const (
@@ -97,131 +96,45 @@ func golden(t *testing.T, name string, r pulumitest.Registration) {
 	goldie.New(t, goldie.WithNameSuffix(".yaml")).Assert(t, name, text)
 }
 
-// fakeLive is a cluster that answers at once, and writes down what it was asked.
-type fakeLive struct {
-	inForce     release.Split
-	authorAs    string
-	off         string
-	splitErr    error
-	writeErr    error
-	readyErr    map[string]error // by subset
-	convergeAs  converge.Converged
-	convergeErr error
-	warmErr     error
-	gatewayErr  error
-	lookAs      *converge.Before
+var errSick = errors.New("subset canary has 0 of 1 pods ready: CrashLoopBackOff")
 
-	convergedWith *converge.Before
-
-	mu    sync.Mutex
-	calls []string
+// reaching always gives the same cluster.
+func reaching(cluster rollout.Cluster) connect {
+	return func(string, string, release.App) (rollout.Cluster, error) { return cluster, nil }
 }
 
-func (f *fakeLive) connect(string, string, release.App) (live, error) { return f, nil }
-
-func (f *fakeLive) note(format string, values ...any) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.calls = append(f.calls, fmt.Sprintf(format, values...))
-}
-
-func (f *fakeLive) split(context.Context) (release.Split, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.inForce, f.splitErr
-}
-
-func (f *fakeLive) author(context.Context) (string, error) { return f.authorAs, nil }
-
-func (f *fakeLive) write(_ context.Context, split release.Split) error {
-	f.note("roll back to %s", split.Short())
-	if f.writeErr != nil {
-		return f.writeErr
-	}
-	f.written(split)
-	return nil
-}
-
-// written is what the VirtualService says from now on.
-func (f *fakeLive) written(split release.Split) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.inForce, f.splitErr = split, nil
-}
-
-func (f *fakeLive) anyReady(_ context.Context, subset string) (bool, error) {
-	return f.readyErr[subset] == nil, nil
-}
-
-func (f *fakeLive) writable(context.Context) error { return f.writeErr }
-
-func (f *fakeLive) waitReady(_ context.Context, pods map[string]int, report func(string)) error {
-	f.note("ready %v", pods)
-	report("waiting")
-	for subset := range pods {
-		if err := f.readyErr[subset]; err != nil {
-			return err
+// written plays the API server: what is written is in force.
+func written(cluster *rollouttest.Cluster) func(pulumi.MockResourceArgs) resource.PropertyMap {
+	return func(args pulumi.MockResourceArgs) resource.PropertyMap {
+		if args.TypeToken == virtualServiceType {
+			routes := args.Inputs["spec"].ObjectValue()["http"].ArrayValue()[0].ObjectValue()["route"].ArrayValue()
+			weight := func(i int) int32 { return int32(routes[i].ObjectValue()["weight"].NumberValue()) }
+			cluster.Written(release.Split{Stable: weight(0), Canary: weight(1)})
 		}
+		return nil
 	}
-	return nil
 }
 
-func (f *fakeLive) warm(_ context.Context, timeout time.Duration, report func(string)) error {
-	f.note("warm within %v", timeout)
-	report("waiting")
-	return f.warmErr
-}
-
-func (f *fakeLive) gateway(_ context.Context, label string) error {
-	f.note("gateway %s", label)
-	return f.gatewayErr
-}
-
-func (f *fakeLive) gatewayOff(context.Context, string) (string, error) { return f.off, nil }
-
-func (f *fakeLive) look(context.Context) *converge.Before { return f.lookAs }
-
-func (f *fakeLive) converge(_ context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error) {
-	f.note("converge %s within %v", split.Short(), timeout)
-	report("waiting")
-	f.convergedWith = before
-	return f.convergeAs, f.convergeErr
-}
-
-// registered plays the API server: what is written is in force.
-func (f *fakeLive) registered(args pulumi.MockResourceArgs) resource.PropertyMap {
-	if args.TypeToken == virtualServiceType {
-		routes := args.Inputs["spec"].ObjectValue()["http"].ArrayValue()[0].ObjectValue()["route"].ArrayValue()
-		weight := func(i int) int32 { return int32(routes[i].ObjectValue()["weight"].NumberValue()) }
-		f.written(release.Split{Stable: weight(0), Canary: weight(1)})
+// inOrder also notes what is registered, after the guard as an engine runs it.
+func inOrder(cluster *rollouttest.Cluster, hooks recordedHooks) func(pulumi.MockResourceArgs) resource.PropertyMap {
+	return func(args pulumi.MockResourceArgs) resource.PropertyMap {
+		switch args.TypeToken {
+		case deploymentType:
+			cluster.Note("write %s", args.Name)
+		case virtualServiceType:
+			if err := hooks["app: guard"](nil); err != nil {
+				cluster.Note("guard: %v", err)
+			}
+			cluster.Note("write VirtualService")
+		}
+		return written(cluster)(args)
 	}
-	return nil
 }
 
 // update registers the component as in an update.
-func (f *fakeLive) update(t *testing.T, options map[string]string) (*pulumitest.Recorder, error) {
+func update(t *testing.T, cluster *rollouttest.Cluster, options map[string]string) (*pulumitest.Recorder, error) {
 	t.Helper()
-	return pulumitest.Run(program(configuration(t, options), f.connect, nil), pulumitest.WithOutputs(f.registered))
-}
-
-// orderedLive also writes down what is registered, after the guard as an engine
-// runs it.
-type orderedLive struct {
-	fakeLive
-	hooks recordedHooks
-}
-
-func (o *orderedLive) registered(args pulumi.MockResourceArgs) resource.PropertyMap {
-	switch args.TypeToken {
-	case deploymentType:
-		o.note("write %s", args.Name)
-	case virtualServiceType:
-		if err := o.hooks["app: guard"](nil); err != nil {
-			o.note("guard: %v", err)
-		}
-		o.note("write VirtualService")
-	}
-	return o.fakeLive.registered(args)
+	return pulumitest.Run(program(configuration(t, options), reaching(cluster), nil), pulumitest.WithOutputs(written(cluster)))
 }
 
 // typesOf are the resource types of URNs.
@@ -231,9 +144,4 @@ func typesOf(urns []string) []string {
 		types = append(types, string(resource.URN(urn).Type()))
 	}
 	return types
-}
-
-// silent says nothing.
-func silent() voice {
-	return voice{progress: func(string) {}, info: func(string) {}, warn: func(string) {}}
 }

@@ -6,36 +6,16 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
-	"canary/internal/hooks"
 )
 
-// builder registers the component's children.
+// builder registers the component's children, each between the phases of the
+// rollout that come before and after it.
 type builder struct {
 	ctx       *pulumi.Context
 	name      string
 	args      *Args
 	component *Canary
-	rollout   rollout
-	// connect and hooks are those of args, or the real ones.
-	connect connect
-	hooks   hooks.Register
-	// kubeconfig waits for the kubeconfig; for hooks.
-	kubeconfig func() (string, error)
-}
-
-func newBuilder(ctx *pulumi.Context, name string, args *Args, component *Canary) builder {
-	b := builder{
-		ctx: ctx, name: name, args: args, component: component, rollout: newRollout(args.Config),
-		connect: args.connect, hooks: args.hooks, kubeconfig: hooks.Value(ctx, args.Kubeconfig),
-	}
-	if b.connect == nil {
-		b.connect = connectCluster
-	}
-	if b.hooks == nil {
-		b.hooks = hooks.Of(ctx)
-	}
-	return b
+	phases    phases
 }
 
 // workloads are what runs the app.
@@ -51,7 +31,7 @@ type workloads struct {
 
 func (b builder) workloads() (workloads, error) {
 	cfg := b.args.Config
-	checked, err := b.gatewayRuns()
+	checked, err := b.phases.gatewayRuns()
 	if err != nil {
 		return workloads{}, err
 	}
@@ -59,8 +39,7 @@ func (b builder) workloads() (workloads, error) {
 	if err != nil {
 		return workloads{}, fmt.Errorf("register namespace %s: %w", cfg.Namespace, err)
 	}
-	policy, err := b.customResource(istioObject{version: securityVersion, kind: "PeerAuthentication", name: "default", spec: strictMTLS()},
-		after(namespace))
+	policy, err := b.customResource(strictMTLS(), after(namespace))
 	if err != nil {
 		return workloads{}, err
 	}
@@ -96,7 +75,7 @@ func (b builder) deployment(s subset, w workloads, opts ...pulumi.ResourceOption
 		}
 		needs = append(needs, configMap)
 	}
-	still, err := b.podsKeepStill(name, s.name)
+	still, err := b.phases.podsKeepStill(name, s.name)
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -112,20 +91,54 @@ func (b builder) deployment(s subset, w workloads, opts ...pulumi.ResourceOption
 // round: first the split, then the subsets, then what they lead to.
 func (b builder) routing(w workloads) (pulumi.Resource, error) {
 	cfg := b.args.Config
-	gateway, err := b.customResource(routingObject(cfg, "Gateway", gatewaySpec(cfg)), after(w.namespace))
+	gateway, err := b.customResource(gatewayObject(cfg), after(w.namespace))
 	if err != nil {
 		return nil, err
 	}
-	destinationRule, err := b.customResource(routingObject(cfg, "DestinationRule", destinationRuleSpec(cfg)), after(w.all...))
+	destinationRule, err := b.customResource(destinationRuleObject(cfg), after(w.all...))
 	if err != nil {
 		return nil, err
 	}
-	guarded, err := b.guarded()
+	guarded, err := b.phases.guarded(b.component)
 	if err != nil {
 		return nil, err
 	}
-	split := routingObject(cfg, "VirtualService", virtualServiceSpec(cfg))
-	return b.customResource(split, after(w.all...), after(gateway, destinationRule), guarded)
+	return b.customResource(virtualServiceObject(cfg), after(w.all...), after(gateway, destinationRule), guarded)
+}
+
+// written is the split, once the VirtualService is written. In a preview it is
+// there at once.
+func (b builder) written(virtualService pulumi.Resource) pulumi.MapOutput {
+	split := split(b.args.Config)
+	if b.ctx.DryRun() {
+		return pulumi.ToMap(split).ToMapOutput()
+	}
+	return virtualService.URN().ApplyT(func(pulumi.URN) map[string]any { return split }).(pulumi.MapOutput)
+}
+
+// served is the split, once every proxy serves it and its subsets are ready. A
+// canary that has no pods is switched off in between: not before the last proxy
+// has stopped to send it requests.
+func (b builder) served(virtualService pulumi.Resource, w workloads) (pulumi.Input, error) {
+	if b.ctx.DryRun() {
+		if w.off != nil {
+			if _, err := b.deployment(*w.off, w, after(virtualService)); err != nil {
+				return nil, err
+			}
+		}
+		return b.written(virtualService), nil
+	}
+	converged := b.phases.converged(virtualService)
+	ends := []pulumi.Output{converged}
+	if w.off != nil {
+		off, err := b.deployment(*w.off, w, afterOutput(converged, virtualService))
+		if err != nil {
+			return nil, err
+		}
+		ends = append(ends, off.URN())
+	}
+	finished := b.phases.finished(virtualService, ends...)
+	return finished.ApplyT(func(any) map[string]any { return split(b.args.Config) }), nil
 }
 
 func (b builder) customResource(o istioObject, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
@@ -143,3 +156,9 @@ func (b builder) customResource(o istioObject, opts ...pulumi.ResourceOption) (p
 func (b builder) child() pulumi.ResourceOption { return pulumi.Parent(b.component) }
 
 func after(resources ...pulumi.Resource) pulumi.ResourceOption { return pulumi.DependsOn(resources) }
+
+// afterOutput makes a resource come after others and after an output, which
+// comes after them.
+func afterOutput(output pulumi.Output, resources ...pulumi.Resource) pulumi.ResourceOption {
+	return pulumi.DependsOnInputs(output.ApplyT(func(any) []pulumi.Resource { return resources }).(pulumi.ResourceArrayOutput))
+}

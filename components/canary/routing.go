@@ -11,6 +11,7 @@ import (
 	securityv1beta1 "istio.io/api/security/v1beta1"
 
 	"canary/internal/config"
+	"canary/internal/release"
 )
 
 const (
@@ -21,54 +22,60 @@ const (
 	meshGateway = "mesh"
 )
 
-// gatewaySpec opens the app's host at the ingress gateway.
-func gatewaySpec(c *config.Config) *networkingv1.Gateway {
-	return &networkingv1.Gateway{
+// gatewayObject opens the app's host at the ingress gateway.
+func gatewayObject(c *config.Config) istioObject {
+	return routingObject(c, "Gateway", &networkingv1.Gateway{
 		Selector: map[string]string{"istio": c.Istio.Gateway},
 		Servers: []*networkingv1.Server{{
 			Port:  &networkingv1.Port{Number: 80, Name: "http", Protocol: "HTTP"},
 			Hosts: []string{c.Host},
 		}},
-	}
+	})
 }
 
-// destinationRuleSpec names both subsets, always: a route to a subset that a proxy
+// destinationRuleObject names both subsets, always: a route to a subset that a proxy
 // does not know yet answers 503.
-func destinationRuleSpec(c *config.Config) *networkingv1.DestinationRule {
+func destinationRuleObject(c *config.Config) istioObject {
 	named := func(subset string) *networkingv1.Subset {
-		return &networkingv1.Subset{Name: subset, Labels: map[string]string{subsetLabel: subset}}
+		return &networkingv1.Subset{Name: subset, Labels: map[string]string{release.LabelSubset: subset}}
 	}
-	return &networkingv1.DestinationRule{
+	return routingObject(c, "DestinationRule", &networkingv1.DestinationRule{
 		Host:    c.Name,
-		Subsets: []*networkingv1.Subset{named(stableSubset), named(canarySubset)},
-	}
+		Subsets: []*networkingv1.Subset{named(release.Stable), named(release.Canary)},
+	})
 }
 
-// virtualServiceSpec is the split. One route serves the app's host at the ingress
+// virtualServiceObject is the split. One route serves the app's host at the ingress
 // gateway and its name inside the mesh, so both kinds of traffic split alike.
-func virtualServiceSpec(c *config.Config) *networkingv1.VirtualService {
+func virtualServiceObject(c *config.Config) istioObject {
 	to := func(subset string, weight int32) *networkingv1.HTTPRouteDestination {
 		return &networkingv1.HTTPRouteDestination{
 			Destination: &networkingv1.Destination{Host: c.Name, Subset: subset},
 			Weight:      weight,
 		}
 	}
-	stable, canary := c.CanaryWeight.Split()
-	return &networkingv1.VirtualService{
+	split := weights(c)
+	return routingObject(c, "VirtualService", &networkingv1.VirtualService{
 		Hosts:    []string{c.Name, c.Host},
 		Gateways: []string{meshGateway, c.Name},
 		Http: []*networkingv1.HTTPRoute{{
-			Route: []*networkingv1.HTTPRouteDestination{to(stableSubset, stable), to(canarySubset, canary)},
+			Route: []*networkingv1.HTTPRouteDestination{to(release.Stable, split.Stable), to(release.Canary, split.Canary)},
 		}},
-	}
+	})
+}
+
+// weights are both weights of the wanted split, as the VirtualService has them.
+func weights(c *config.Config) release.Split {
+	stable, canary := c.CanaryWeight.Split()
+	return release.Split{Stable: stable, Canary: canary}
 }
 
 // strictMTLS refuses what does not come through a sidecar or a gateway. The
 // kubelet's probes still work: the sidecar answers them in the app's place.
-func strictMTLS() *securityv1beta1.PeerAuthentication {
-	return &securityv1beta1.PeerAuthentication{
+func strictMTLS() istioObject {
+	return istioObject{version: securityVersion, kind: "PeerAuthentication", name: "default", spec: &securityv1beta1.PeerAuthentication{
 		Mtls: &securityv1beta1.PeerAuthentication_MutualTLS{Mode: securityv1beta1.PeerAuthentication_MutualTLS_STRICT},
-	}
+	}}
 }
 
 // istioObject is an object of one of Istio's kinds.
@@ -91,7 +98,7 @@ func (o istioObject) args(c *config.Config) (*apiextensions.CustomResourceArgs, 
 	return &apiextensions.CustomResourceArgs{
 		ApiVersion:  pulumi.String(o.version),
 		Kind:        pulumi.String(o.kind),
-		Metadata:    metadata(c, o.name, map[string]string{nameLabel: c.Name}, nil),
+		Metadata:    metadata(c, o.name, map[string]string{release.LabelName: c.Name}, nil),
 		OtherFields: kubernetes.UntypedArgs{"spec": fields},
 	}, nil
 }

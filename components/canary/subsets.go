@@ -3,17 +3,7 @@ package canary
 import (
 	"canary/internal/config"
 	"canary/internal/pins"
-)
-
-// The names of the subsets, also the values of subsetLabel.
-const (
-	stableSubset = "stable"
-	canarySubset = "canary"
-)
-
-const (
-	nameLabel   = "app.kubernetes.io/name"
-	subsetLabel = "app.kubernetes.io/subset"
+	"canary/internal/release"
 )
 
 // subset is one of the two versions of the app.
@@ -39,8 +29,8 @@ func subsetsOf(c *config.Config) (stable, canary subset) {
 	if canaryImage == "" {
 		canaryImage = c.StableImage
 	}
-	stable = newSubset(c.Name, stableSubset, c.Name, c.StableImage, c.StableReplicas)
-	canary = newSubset(c.Name, canarySubset, c.Name+"-canary", canaryImage, c.CanaryReplicas)
+	stable = newSubset(c.Name, release.Stable, c.Name, c.StableImage, c.StableReplicas)
+	canary = newSubset(c.Name, release.Canary, c.Name+"-canary", canaryImage, c.CanaryReplicas)
 	return stable, canary
 }
 
@@ -54,5 +44,5 @@ func newSubset(app, name, object, image string, replicas int) subset {
 
 // labels select the subset's pods.
 func (s subset) labels() map[string]string {
-	return map[string]string{nameLabel: s.app, subsetLabel: s.name}
+	return map[string]string{release.LabelName: s.app, release.LabelSubset: s.name}
 }

@@ -1,8 +1,6 @@
 package canary
 
 import (
-	"maps"
-
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -11,6 +9,7 @@ import (
 
 	"canary/internal/config"
 	"canary/internal/drain"
+	"canary/internal/release"
 )
 
 const (
@@ -22,12 +21,6 @@ const (
 	// split that moves away from a sick subset, and it cannot say what a pod waits
 	// for; the wait of this package does neither.
 	skipAwait = "pulumi.com/skipAwait"
-
-	// patchForce makes the provider take back a field that somebody else changed,
-	// such as a weight by kubectl or the number of pods by kubectl scale. Without it
-	// the next update would fail with a conflict, at a moment when it may be a roll
-	// back.
-	patchForce = "pulumi.com/patchForce"
 
 	checksumAnnotation    = "checksum/nginx.conf"
 	proxyConfigAnnotation = "proxy.istio.io/config"
@@ -59,7 +52,7 @@ func configMapArgs(c *config.Config, s subset) *corev1.ConfigMapArgs {
 // serviceArgs is the one Service of both subsets. Only the VirtualService tells
 // them apart.
 func serviceArgs(c *config.Config) *corev1.ServiceArgs {
-	labels := map[string]string{nameLabel: c.Name}
+	labels := map[string]string{release.LabelName: c.Name}
 	return &corev1.ServiceArgs{
 		Metadata: metadata(c, c.Name, labels, map[string]string{skipAwait: "true"}),
 		Spec: corev1.ServiceSpecArgs{
@@ -223,18 +216,5 @@ func exampleApp(pod *corev1.PodSpecArgs, app *corev1.ContainerArgs, port int, co
 			Name:      pulumi.String(scratchVolume),
 			MountPath: pulumi.String("/tmp"),
 		},
-	}
-}
-
-// metadata is that of an object in the app's namespace, which the stack owns
-// whoever else writes to it.
-func metadata(c *config.Config, name string, labels, annotations map[string]string) metav1.ObjectMetaArgs {
-	all := map[string]string{patchForce: "true"}
-	maps.Copy(all, annotations)
-	return metav1.ObjectMetaArgs{
-		Name:        pulumi.String(name),
-		Namespace:   pulumi.String(c.Namespace),
-		Labels:      pulumi.ToStringMap(labels),
-		Annotations: pulumi.ToStringMap(all),
 	}
 }

@@ -1,0 +1,100 @@
+package rollout
+
+import (
+	"context"
+	"time"
+
+	"canary/internal/converge"
+	"canary/internal/kube"
+	"canary/internal/mesh"
+	"canary/internal/readiness"
+	"canary/internal/release"
+)
+
+// Cluster is the app in a running cluster, as a rollout needs it. report gets lines
+// of progress.
+type Cluster interface {
+	// Split is the split in force, as the VirtualService says.
+	Split(ctx context.Context) (release.Split, error)
+	// Author says who wrote that split last, and when; "" is not known.
+	Author(ctx context.Context) (string, error)
+	// CheckWritable tells whether the API server would take a change of the split.
+	CheckWritable(ctx context.Context) error
+	// Write writes a split into the VirtualService.
+	Write(ctx context.Context, split release.Split) error
+	// AnyReady reports whether a subset has a pod that can serve.
+	AnyReady(ctx context.Context, subset string) (bool, error)
+	// WaitReady waits for the wanted number of ready pods, by subset.
+	WaitReady(ctx context.Context, pods map[string]int, report func(string)) error
+	// CheckGateway checks that a pod of the ingress gateway runs, by its label istio.
+	CheckGateway(ctx context.Context, label string) error
+	// GatewayOff says why the ingress gateway wants no pods; "" when it wants some.
+	GatewayOff(ctx context.Context, label string) (string, error)
+	// Warm waits until the proxies hold both subsets.
+	Warm(ctx context.Context, timeout time.Duration, report func(string)) error
+	// Look is what istiod knows before the split is written; Converge makes use of it.
+	Look(ctx context.Context) *converge.Before
+	// Converge waits until every proxy serves the split. before is nil when nothing
+	// was written.
+	Converge(ctx context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error)
+}
+
+// Connect reaches the app in the cluster of a kubeconfig, by one of its contexts
+// ("" is the current one).
+func Connect(kubeconfig, contextName string, app release.App) (Cluster, error) {
+	client, err := kube.New([]byte(kubeconfig), contextName)
+	if err != nil {
+		return nil, err
+	}
+	return liveApp{client: client, app: app}, nil
+}
+
+// liveApp reads the cluster itself.
+type liveApp struct {
+	client *kube.Client
+	app    release.App
+}
+
+func (l liveApp) Split(ctx context.Context) (release.Split, error) {
+	return release.LiveSplit(ctx, l.client, l.app)
+}
+
+func (l liveApp) Author(ctx context.Context) (string, error) {
+	return release.SplitAuthor(ctx, l.client, l.app)
+}
+
+func (l liveApp) CheckWritable(ctx context.Context) error {
+	return release.CheckWritable(ctx, l.client, l.app)
+}
+
+func (l liveApp) Write(ctx context.Context, split release.Split) error {
+	return release.WriteSplit(ctx, l.client, l.app, split)
+}
+
+func (l liveApp) AnyReady(ctx context.Context, subset string) (bool, error) {
+	return readiness.AnyReady(ctx, l.client, l.app, subset)
+}
+
+func (l liveApp) WaitReady(ctx context.Context, pods map[string]int, report func(string)) error {
+	return readiness.Wait(ctx, l.client, l.app, pods, report)
+}
+
+func (l liveApp) CheckGateway(ctx context.Context, label string) error {
+	return mesh.CheckGateway(ctx, l.client, label)
+}
+
+func (l liveApp) GatewayOff(ctx context.Context, label string) (string, error) {
+	return mesh.GatewayOff(ctx, l.client, label)
+}
+
+func (l liveApp) Warm(ctx context.Context, timeout time.Duration, report func(string)) error {
+	return converge.WaitClusters(ctx, l.client, l.app, timeout, report)
+}
+
+func (l liveApp) Look(ctx context.Context) *converge.Before {
+	return converge.Snapshot(ctx, l.client, l.app)
+}
+
+func (l liveApp) Converge(ctx context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error) {
+	return before.Converge(ctx, l.client, l.app, split, timeout, report)
+}

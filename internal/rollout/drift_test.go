@@ -1,0 +1,57 @@
+package rollout
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/converge"
+	"canary/internal/release"
+	"canary/internal/rollout/rollouttest"
+)
+
+// stuckCluster has proxies that serve another split until the wait is ended.
+type stuckCluster struct{ *rollouttest.Cluster }
+
+func (s stuckCluster) Converge(ctx context.Context, _ *converge.Before, _ release.Split, _ time.Duration, _ func(string)) (converge.Converged, error) {
+	<-ctx.Done()
+	return converge.Converged{}, context.Cause(ctx)
+}
+
+func TestDriftEndsTheWait(t *testing.T) {
+	t.Parallel()
+	const repair = "nothing was changed; `pulumi up --refresh` writes the configured split"
+	cases := []struct {
+		name string
+		app  *rollouttest.Cluster
+		err  string
+	}{
+		{
+			name: "somebody rolled back",
+			app:  &rollouttest.Cluster{InForce: release.Split{Stable: 100}, AuthorAs: "kubectl-patch at 2026-11-26 20:15:04 UTC"},
+			err: "the VirtualService holds the split stable 100 / canary 0, as kubectl-patch at 2026-11-26 20:15:04 UTC wrote it; " +
+				"the configuration says stable 50 / canary 50. This may be somebody's roll back: " + repair,
+		},
+		{
+			name: "somebody deleted it",
+			app:  &rollouttest.Cluster{SplitErr: errGone},
+			err:  "the VirtualService is gone, so that nothing splits traffic: somebody deleted it (" + errGone.Error() + "); " + repair,
+		},
+		{
+			name: "the way in is gone",
+			app:  &rollouttest.Cluster{InForce: release.Split{Stable: 1, Canary: 1}, Off: "Deployment istio-system/istio-ingressgateway wants 0 pods"},
+			err: "the split stable 50 / canary 50 is written, but there is no way in, and ingress traffic fails: " +
+				"Deployment istio-system/istio-ingressgateway wants 0 pods",
+		},
+		{name: "somebody made it impossible", app: &rollouttest.Cluster{SplitErr: release.ErrNoSplit}, err: release.ErrNoSplit.Error()},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := New(wanting(50))
+			require.EqualError(t, r.Converge(t.Context(), stuckCluster{tc.app}, silent()), tc.err)
+		})
+	}
+}

@@ -1,0 +1,195 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"canary/internal/converge"
+	"canary/internal/release"
+)
+
+// warmTimeout bounds the wait for the proxies' clusters.
+const warmTimeout = 10 * time.Second
+
+// Wanted is where a rollout leads.
+type Wanted struct {
+	Split release.Split
+	// Pods is the wanted number of pods by subset.
+	Pods map[string]int
+	// Timeout is the longest wait for the proxies.
+	Timeout time.Duration
+	// Gateway is the value of the label istio of the ingress gateway's pods.
+	Gateway string
+}
+
+// Voice says to the user what happens: a line of progress is shown until the
+// next line, the others stay.
+type Voice struct{ Progress, Info, Warn func(string) }
+
+// Rollout is one update's way to a split; the package comment has its phases.
+type Rollout struct {
+	want Wanted
+	// before is what istiod knew right before the write; empty when there is none.
+	before atomic.Pointer[converge.Before]
+}
+
+// New is a rollout that has not begun.
+func New(want Wanted) *Rollout { return &Rollout{want: want} }
+
+// RollBack takes weight from the canary when it has more than is wanted, and waits
+// for the proxies.
+func (r *Rollout) RollBack(ctx context.Context, cluster Cluster, say Voice) error {
+	inForce, err := cluster.Split(ctx)
+	switch {
+	case apierrors.IsNotFound(err), errors.Is(err, release.ErrNoSplit):
+		return nil // there is nothing to take weight from; the update writes it
+	case err != nil:
+		return err
+	case !gains(release.Canary, r.want.Split, inForce):
+		return nil
+	}
+	// Pods that are fewer than wanted are better than a sick canary. Without any,
+	// the guard of the update says what is missing.
+	if ready, err := cluster.AnyReady(ctx, release.Stable); err != nil || !ready {
+		return err
+	}
+	by := ""
+	if author, err := cluster.Author(ctx); err == nil && author != "" && !ours(author) {
+		by = ", written by " + author
+	}
+	say.Info(fmt.Sprintf("rolling back before anything else: the split in force is %s%s", inForce, by))
+	r.before.Store(cluster.Look(ctx))
+	if err := cluster.Write(ctx, r.want.Split); err != nil {
+		return staysAsBefore(inForce, err)
+	}
+	return r.Converge(ctx, cluster, say)
+}
+
+// Guard holds the split back until the subsets that it moves towards have their
+// wanted pods ready. The VirtualService is to be written right after it.
+func (r *Rollout) Guard(ctx context.Context, cluster Cluster, say Voice) error {
+	inForce, err := cluster.Split(ctx)
+	switch {
+	case err != nil: // the first update, or weights that somebody made impossible
+		err = r.guardFirst(ctx, cluster, apierrors.IsNotFound(err), say)
+	case !inForce.Equal(r.want.Split): // else a roll back has moved it, or only the rest of the object changes
+		err = r.guardMove(ctx, cluster, inForce, say)
+	}
+	if err != nil {
+		return err
+	}
+	r.before.Store(cluster.Look(ctx))
+	return nil
+}
+
+// guardMove guards the way from a split to another.
+func (r *Rollout) guardMove(ctx context.Context, cluster Cluster, inForce release.Split, say Voice) error {
+	if err := cluster.CheckWritable(ctx); err != nil {
+		return staysAsBefore(inForce, err)
+	}
+	if err := r.waitForGaining(ctx, cluster, inForce, say); err != nil {
+		return fmt.Errorf("the split stays %s: %w", inForce.Short(), err)
+	}
+	return nil
+}
+
+// guardFirst guards a split where none is known to be in force. When there is not
+// even an object for it, the proxies must be able to use both subsets, before the
+// first VirtualService leads them there. Later ones need no wait: the
+// DestinationRule names both subsets always, so a proxy that has a route has its
+// clusters, and a change of the weight costs nothing here.
+func (r *Rollout) guardFirst(ctx context.Context, cluster Cluster, noObject bool, say Voice) error {
+	err := r.waitForGaining(ctx, cluster, release.Split{}, say)
+	if err == nil && noObject {
+		err = r.warm(ctx, cluster, say)
+	}
+	if err != nil {
+		return fmt.Errorf("the split was not written: %w", err)
+	}
+	return nil
+}
+
+// waitForGaining waits for the pods of the subsets whose share grows. One that
+// loses weight is never waited for: rolling back from a sick canary must work at
+// once.
+func (r *Rollout) waitForGaining(ctx context.Context, cluster Cluster, inForce release.Split, say Voice) error {
+	pods := maps.Clone(r.want.Pods)
+	maps.DeleteFunc(pods, func(subset string, _ int) bool { return !gains(subset, inForce, r.want.Split) })
+	return cluster.WaitReady(ctx, pods, say.Progress)
+}
+
+// warm waits until the proxies can use both subsets. A proxy that lags does not
+// hold the route back: it is not told of the route before it is told of the
+// subsets.
+func (r *Rollout) warm(ctx context.Context, cluster Cluster, say Voice) error {
+	err := cluster.Warm(ctx, min(r.want.Timeout, warmTimeout), say.Progress)
+	if lag := new(converge.ClusterLagError); errors.As(err, &lag) {
+		say.Warn(lag.Error() + "\nthe first requests through them may be answered 503")
+		return nil
+	}
+	return err
+}
+
+// Converge waits until every proxy serves the split, and says so.
+func (r *Rollout) Converge(ctx context.Context, cluster Cluster, say Voice) error {
+	ctx, stop := r.endOnDrift(ctx, cluster)
+	defer stop()
+	converged, err := cluster.Converge(ctx, r.before.Load(), r.want.Split, r.want.Timeout, say.Progress)
+	if drift := new(driftError); errors.As(context.Cause(ctx), &drift) {
+		return drift
+	}
+	if lag := new(converge.LagError); errors.As(err, &lag) && lag.NoGateway {
+		return fmt.Errorf("%w\nthe Gateway selects pods with the label istio=%s", err, r.want.Gateway)
+	}
+	if err != nil {
+		return err
+	}
+	proxies := fmt.Sprintf("all %d proxies", converged.Proxies)
+	if converged.Proxies == 1 {
+		proxies = "the only proxy"
+	}
+	say.Info(fmt.Sprintf("split %s is served by %s after %.2f s", r.want.Split.Short(), proxies, converged.Elapsed.Seconds()))
+	return nil
+}
+
+// Finish looks at the pods of both subsets, also of one that has lost weight.
+func (r *Rollout) Finish(ctx context.Context, cluster Cluster, say Voice) error {
+	if err := cluster.WaitReady(ctx, r.want.Pods, say.Progress); err != nil {
+		return fmt.Errorf("the split %s is served, but: %w", r.want.Split.Short(), err)
+	}
+	return nil
+}
+
+func staysAsBefore(inForce release.Split, err error) error {
+	return fmt.Errorf("the split stays %s, and traffic goes on as before: %w", inForce.Short(), err)
+}
+
+// ours reports whether an author is the stack itself: Pulumi's provider, or a
+// roll back of this program.
+func ours(author string) bool {
+	return strings.HasPrefix(author, "pulumi-kubernetes") || strings.HasPrefix(author, "canary ")
+}
+
+// gains reports whether the subset's share is larger in the second split than in
+// the first. Where the first is none, any weight is a gain.
+func gains(subset string, from, to release.Split) bool {
+	if !from.Valid() {
+		return weightOf(to, subset) > 0
+	}
+	sum := func(s release.Split) int64 { return int64(s.Stable) + int64(s.Canary) }
+	return int64(weightOf(to, subset))*sum(from) > int64(weightOf(from, subset))*sum(to)
+}
+
+func weightOf(s release.Split, subset string) int32 {
+	if subset == release.Stable {
+		return s.Stable
+	}
+	return s.Canary
+}

@@ -1,0 +1,126 @@
+// Package rollouttest has a cluster for tests of what a rollout does.
+package rollouttest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"canary/internal/converge"
+	"canary/internal/release"
+)
+
+// Cluster is a rollout.Cluster that answers at once with what its fields say, and
+// writes down what it was asked.
+type Cluster struct {
+	// InForce is the split of the VirtualService, unless there is SplitErr.
+	InForce  release.Split
+	SplitErr error
+	AuthorAs string
+	WriteErr error
+	ReadyErr map[string]error // by subset
+
+	GatewayErr error
+	// Off is why the ingress gateway wants no pods.
+	Off         string
+	WarmErr     error
+	LookAs      *converge.Before
+	ConvergeAs  converge.Converged
+	ConvergeErr error
+
+	// ConvergedWith is what Converge was given.
+	ConvergedWith *converge.Before
+
+	mu    sync.Mutex
+	calls []string
+}
+
+// Calls are what the cluster was asked so far, and what was noted.
+func (c *Cluster) Calls() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.calls)
+}
+
+// Note adds a line to the calls.
+func (c *Cluster) Note(format string, values ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls = append(c.calls, fmt.Sprintf(format, values...))
+}
+
+// Written is what the VirtualService says from now on.
+func (c *Cluster) Written(split release.Split) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.InForce, c.SplitErr = split, nil
+}
+
+// Split is InForce or SplitErr; it is not noted.
+func (c *Cluster) Split(context.Context) (release.Split, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.InForce, c.SplitErr
+}
+
+// Author is AuthorAs.
+func (c *Cluster) Author(context.Context) (string, error) { return c.AuthorAs, nil }
+
+// CheckWritable fails with WriteErr.
+func (c *Cluster) CheckWritable(context.Context) error { return c.WriteErr }
+
+// Write puts the split in force, or fails with WriteErr.
+func (c *Cluster) Write(_ context.Context, split release.Split) error {
+	c.Note("roll back to %s", split.Short())
+	if c.WriteErr != nil {
+		return c.WriteErr
+	}
+	c.Written(split)
+	return nil
+}
+
+// AnyReady is true for a subset without ReadyErr.
+func (c *Cluster) AnyReady(_ context.Context, subset string) (bool, error) {
+	return c.ReadyErr[subset] == nil, nil
+}
+
+// WaitReady fails with the ReadyErr of a subset.
+func (c *Cluster) WaitReady(_ context.Context, pods map[string]int, report func(string)) error {
+	c.Note("ready %v", pods)
+	report("waiting")
+	for subset := range pods {
+		if err := c.ReadyErr[subset]; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckGateway fails with GatewayErr.
+func (c *Cluster) CheckGateway(_ context.Context, label string) error {
+	c.Note("gateway %s", label)
+	return c.GatewayErr
+}
+
+// GatewayOff is Off.
+func (c *Cluster) GatewayOff(context.Context, string) (string, error) { return c.Off, nil }
+
+// Warm fails with WarmErr.
+func (c *Cluster) Warm(_ context.Context, timeout time.Duration, report func(string)) error {
+	c.Note("warm within %v", timeout)
+	report("waiting")
+	return c.WarmErr
+}
+
+// Look is LookAs.
+func (c *Cluster) Look(context.Context) *converge.Before { return c.LookAs }
+
+// Converge is ConvergeAs or ConvergeErr.
+func (c *Cluster) Converge(_ context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error) {
+	c.Note("converge %s within %v", split.Short(), timeout)
+	report("waiting")
+	c.ConvergedWith = before
+	return c.ConvergeAs, c.ConvergeErr
+}
