@@ -139,7 +139,7 @@ func TestUpdateOrder(t *testing.T) {
 		return app, nil
 	}
 	cfg := configuration(t, map[string]string{"canaryWeight": "50"})
-	hooks := recordedHooks{}
+	hooks := &recordedHooks{}
 	_, err := pulumitest.Run(hooked(cfg, connect, hooks, nil), pulumitest.WithOutputs(inOrder(app, hooks)))
 	require.NoError(t, err)
 
@@ -160,7 +160,7 @@ func TestSwitchOffOrder(t *testing.T) {
 	t.Parallel()
 	options := map[string]string{"canaryReplicas": "0"}
 	app := &rollouttest.Cluster{InForce: release.Split{Stable: 50, Canary: 50}}
-	hooks := recordedHooks{}
+	hooks := &recordedHooks{}
 	r, err := pulumitest.Run(hooked(configuration(t, options), reaching(app), hooks, nil), pulumitest.WithOutputs(inOrder(app, hooks)))
 	require.NoError(t, err)
 	require.Equal(t, []string{

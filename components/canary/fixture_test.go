@@ -3,6 +3,7 @@ package canary
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -39,11 +40,11 @@ func configuration(t *testing.T, options map[string]string) *config.Config {
 
 // program registers the component as app, and hands it to use.
 func program(cfg *config.Config, connect connect, use func(*pulumi.Context, *Canary)) pulumi.RunFunc {
-	return hooked(cfg, connect, recordedHooks{}, use)
+	return hooked(cfg, connect, &recordedHooks{}, use)
 }
 
 // hooked is program with the hooks put down.
-func hooked(cfg *config.Config, connect connect, hooks recordedHooks, use func(*pulumi.Context, *Canary)) pulumi.RunFunc {
+func hooked(cfg *config.Config, connect connect, hooks *recordedHooks, use func(*pulumi.Context, *Canary)) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		c, err := New(ctx, "app", &Args{
 			Config:     cfg,
@@ -62,15 +63,34 @@ func hooked(cfg *config.Config, connect connect, hooks recordedHooks, use func(*
 	}
 }
 
-// recordedHooks are hooks by name, in place of an engine that runs them.
-type recordedHooks map[string]pulumi.ResourceHookFunction
+// recordedHooks are hooks by name, in place of an engine that runs them while
+// other resources are still registered.
+type recordedHooks struct {
+	mu     sync.Mutex
+	byName map[string]pulumi.ResourceHookFunction
+}
 
-func (r recordedHooks) register(name string, run pulumi.ResourceHookFunction, _ *pulumi.ResourceHookOptions) (*pulumi.ResourceHook, error) {
-	if r[name] != nil {
+func (r *recordedHooks) register(name string, run pulumi.ResourceHookFunction, _ *pulumi.ResourceHookOptions) (*pulumi.ResourceHook, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byName[name] != nil {
 		return nil, fmt.Errorf("two hooks have the name %q", name)
 	}
-	r[name] = run
+	if r.byName == nil {
+		r.byName = map[string]pulumi.ResourceHookFunction{}
+	}
+	r.byName[name] = run
 	return nil, nil
+}
+
+func (r *recordedHooks) run(name string, args *pulumi.ResourceHookArgs) error {
+	r.mu.Lock()
+	run := r.byName[name]
+	r.mu.Unlock()
+	if run == nil {
+		return fmt.Errorf("no hook has the name %q", name)
+	}
+	return run(args)
 }
 
 // preview registers the component as in a preview.
@@ -116,13 +136,13 @@ func written(cluster *rollouttest.Cluster) func(pulumi.MockResourceArgs) resourc
 }
 
 // inOrder also notes what is registered, after the guard as an engine runs it.
-func inOrder(cluster *rollouttest.Cluster, hooks recordedHooks) func(pulumi.MockResourceArgs) resource.PropertyMap {
+func inOrder(cluster *rollouttest.Cluster, hooks *recordedHooks) func(pulumi.MockResourceArgs) resource.PropertyMap {
 	return func(args pulumi.MockResourceArgs) resource.PropertyMap {
 		switch args.TypeToken {
 		case deploymentType:
 			cluster.Note("write %s", args.Name)
 		case virtualServiceType:
-			if err := hooks["app: guard"](nil); err != nil {
+			if err := hooks.run("app: guard", nil); err != nil {
 				cluster.Note("guard: %v", err)
 			}
 			cluster.Note("write VirtualService")

@@ -32,7 +32,7 @@ func TestWanted(t *testing.T) {
 func TestRollBackComesFirst(t *testing.T) {
 	t.Parallel()
 	app := &rollouttest.Cluster{InForce: release.Split{Canary: 100}}
-	guard := func(*pulumi.ResourceHookArgs) error { return nil }
+	hooks := &recordedHooks{byName: map[string]pulumi.ResourceHookFunction{"app: guard": func(*pulumi.ResourceHookArgs) error { return nil }}}
 	program := func(connect connect) pulumi.RunFunc {
 		return func(ctx *pulumi.Context) error {
 			args := &Args{Config: configuration(t, nil), Kubeconfig: pulumi.String("a kubeconfig"), connect: connect}
@@ -44,7 +44,7 @@ func TestRollBackComesFirst(t *testing.T) {
 			return err
 		}
 	}
-	_, err := pulumitest.Run(program(reaching(app)), pulumitest.WithOutputs(inOrder(app, recordedHooks{"app: guard": guard})))
+	_, err := pulumitest.Run(program(reaching(app)), pulumitest.WithOutputs(inOrder(app, hooks)))
 	require.NoError(t, err)
 	require.Equal(t, []string{"roll back to 100/0", "converge 100/0 within 1m0s"}, app.Calls()[:2])
 	require.Contains(t, app.Calls()[2:], "write app-canary")
@@ -62,28 +62,28 @@ func TestRollBackComesFirst(t *testing.T) {
 func TestGuardStopsTheWrite(t *testing.T) {
 	t.Parallel()
 	app := &rollouttest.Cluster{InForce: release.Split{Stable: 100}, ReadyErr: map[string]error{release.Canary: errSick}}
-	hooks := recordedHooks{}
+	hooks := &recordedHooks{}
 	_, err := pulumitest.Run(hooked(configuration(t, map[string]string{"canaryWeight": "50"}), reaching(app), hooks, nil))
 	require.Error(t, err)
-	require.EqualError(t, hooks["app: guard"](nil), "the split stays 100/0: "+errSick.Error())
+	require.EqualError(t, hooks.run("app: guard", nil), "the split stays 100/0: "+errSick.Error())
 }
 
 // Each Deployment is guarded as its own subset.
 func TestTwoStepsHooks(t *testing.T) {
 	t.Parallel()
 	app := &rollouttest.Cluster{InForce: release.Split{Stable: 50, Canary: 50}}
-	hooks := recordedHooks{}
+	hooks := &recordedHooks{}
 	cfg := configuration(t, map[string]string{"canaryWeight": "40"})
 	_, err := pulumitest.Run(hooked(cfg, reaching(app), hooks, nil))
 	require.NoError(t, err)
-	require.Len(t, hooks, 3)
+	require.Len(t, hooks.byName, 3)
 
 	was := find(t, preview(t, nil), deploymentType, "app-stable").Inputs
 	is := find(t, preview(t, map[string]string{"stableImage": "shop:2"}), deploymentType, "app-stable").Inputs
 	change := &pulumi.ResourceHookArgs{OldInputs: was, NewInputs: is}
-	require.NoError(t, hooks["app-stable: two steps"](change))
-	require.ErrorContains(t, hooks["app-canary: two steps"](change), "subset canary")
-	require.NoError(t, hooks["app-canary: two steps"](&pulumi.ResourceHookArgs{OldInputs: was, NewInputs: was}))
+	require.NoError(t, hooks.run("app-stable: two steps", change))
+	require.ErrorContains(t, hooks.run("app-canary: two steps", change), "subset canary")
+	require.NoError(t, hooks.run("app-canary: two steps", &pulumi.ResourceHookArgs{OldInputs: was, NewInputs: was}))
 }
 
 // With an Istio that is not the stack's, a gateway has to be there before
@@ -92,15 +92,15 @@ func TestGatewayRuns(t *testing.T) {
 	t.Parallel()
 	missing := errors.New("no running pod")
 	app := &rollouttest.Cluster{InForce: release.Split{Stable: 100}, GatewayErr: missing}
-	hooks := recordedHooks{}
+	hooks := &recordedHooks{}
 	cfg := configuration(t, map[string]string{
 		"clusterProvider": "existing", "kubeconfig": "~/.kube/config", "istioInstall": "false", "istioGateway": "ingress",
 	})
 	_, err := pulumitest.Run(hooked(cfg, reaching(app), hooks, nil))
 	require.NoError(t, err)
-	require.Len(t, hooks, 4)
+	require.Len(t, hooks.byName, 4)
 
 	before := len(app.Calls())
-	require.ErrorIs(t, hooks["app: ingress gateway"](nil), missing)
+	require.ErrorIs(t, hooks.run("app: ingress gateway", nil), missing)
 	require.Equal(t, []string{"gateway ingress"}, app.Calls()[before:])
 }
