@@ -9,10 +9,12 @@
 //  2. CheckPodChange, before the pods of a subset are changed. An update that also
 //     takes weight from the subset, while it serves requests, is refused: it has to
 //     be done in two steps.
-//  3. Guard, right before the VirtualService is written. It waits for the wanted pods
-//     of the subsets whose share grows, and fails when they cannot become ready. A
-//     subset that loses weight is never waited for. Then it looks at what istiod
-//     knows, by which Converge tells what the write has changed.
+//  3. Guard, right before the VirtualService is written. It fails when the API server
+//     would not take the write, waits for the wanted pods of the subsets whose share
+//     grows, and fails when they cannot become ready. A subset that loses weight is
+//     never waited for. Before the first VirtualService of all it also waits, for ten
+//     seconds at most, until the proxies hold both subsets. Then it looks at what
+//     istiod knows, by which Converge tells what the write has changed.
 //  4. Converge, after the write. It waits until every proxy serves the split, and
 //     ends early when the VirtualService says something else, or nothing lets
 //     requests in.
