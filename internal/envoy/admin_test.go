@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"canary/internal/kube"
 	"canary/internal/kubetest"
 	"canary/internal/mesh"
 	"canary/internal/release"
@@ -21,26 +21,26 @@ import (
 
 func TestProxiesOf(t *testing.T) {
 	t.Parallel()
-	named := func(name string) []kube.Container { return []kube.Container{{Name: "app"}, {Name: name}} }
-	ready := []kube.ContainerStatus{{Name: mesh.ProxyContainer, Ready: true}}
-	pod := func(name string, spec kube.PodSpec, status kube.PodStatus) kube.Pod {
-		return kube.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: "1"}, Spec: spec, Status: status}
+	named := func(name string) []corev1.Container { return []corev1.Container{{Name: "app"}, {Name: name}} }
+	ready := []corev1.ContainerStatus{{Name: mesh.ProxyContainer, Ready: true}}
+	pod := func(name string, spec corev1.PodSpec, status corev1.PodStatus) corev1.Pod {
+		return corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: "1"}, Spec: spec, Status: status}
 	}
-	running := kube.PodStatus{Phase: kube.PodRunning, ContainerStatuses: ready}
-	gatewayPod := pod("gateway", kube.PodSpec{Containers: named(mesh.ProxyContainer)}, running)
+	running := corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: ready}
+	gatewayPod := pod("gateway", corev1.PodSpec{Containers: named(mesh.ProxyContainer)}, running)
 	gatewayPod.Labels = map[string]string{"istio": "ingressgateway", "app": "x"}
-	ending := pod("ending", kube.PodSpec{Containers: named(mesh.ProxyContainer)}, running)
+	ending := pod("ending", corev1.PodSpec{Containers: named(mesh.ProxyContainer)}, running)
 	ending.DeletionTimestamp = &metav1.Time{}
 	native := pod("native",
-		kube.PodSpec{InitContainers: []kube.Container{{Name: mesh.ProxyContainer, RestartPolicy: kube.RestartAlways}}},
-		kube.PodStatus{Phase: kube.PodRunning, InitContainerStatuses: ready})
-	got := proxiesOf([]kube.Pod{
+		corev1.PodSpec{InitContainers: []corev1.Container{{Name: mesh.ProxyContainer, RestartPolicy: new(corev1.ContainerRestartPolicyAlways)}}},
+		corev1.PodStatus{Phase: corev1.PodRunning, InitContainerStatuses: ready})
+	got := proxiesOf([]corev1.Pod{
 		gatewayPod, ending, native,
-		pod("starting", kube.PodSpec{Containers: named(mesh.ProxyContainer)}, kube.PodStatus{Phase: kube.PodRunning}),
-		pod("plain", kube.PodSpec{Containers: named("other")}, running),
-		pod("init only", kube.PodSpec{InitContainers: named(mesh.ProxyContainer)}, running),
-		pod("pending", kube.PodSpec{Containers: named(mesh.ProxyContainer)}, kube.PodStatus{Phase: kube.PodPending}),
-		pod("done", kube.PodSpec{Containers: named(mesh.ProxyContainer)}, kube.PodStatus{Phase: kube.PodSucceeded}),
+		pod("starting", corev1.PodSpec{Containers: named(mesh.ProxyContainer)}, corev1.PodStatus{Phase: corev1.PodRunning}),
+		pod("plain", corev1.PodSpec{Containers: named("other")}, running),
+		pod("init only", corev1.PodSpec{InitContainers: named(mesh.ProxyContainer)}, running),
+		pod("pending", corev1.PodSpec{Containers: named(mesh.ProxyContainer)}, corev1.PodStatus{Phase: corev1.PodPending}),
+		pod("done", corev1.PodSpec{Containers: named(mesh.ProxyContainer)}, corev1.PodStatus{Phase: corev1.PodSucceeded}),
 	}, labels.SelectorFromSet(labels.Set{"istio": "ingressgateway"}))
 	require.Equal(t, []Proxy{
 		{Namespace: "ns", Pod: "gateway", UID: "1", Gateway: true, Ready: true},

@@ -3,9 +3,9 @@ package envoy
 import (
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"canary/internal/kube"
 	"canary/internal/mesh"
 )
 
@@ -24,11 +24,11 @@ func (p Proxy) String() string { return p.Namespace + "/" + p.Pod }
 
 // proxiesOf picks the pods that run a proxy. gateway selects those that must
 // serve the app's external host.
-func proxiesOf(pods []kube.Pod, gateway labels.Selector) []Proxy {
+func proxiesOf(pods []corev1.Pod, gateway labels.Selector) []Proxy {
 	var proxies []Proxy
 	for i := range pods {
 		pod := &pods[i]
-		if pod.Status.Phase != kube.PodRunning || !hasProxy(&pod.Spec) {
+		if pod.Status.Phase != corev1.PodRunning || !hasProxy(&pod.Spec) {
 			continue
 		}
 		proxies = append(proxies, Proxy{
@@ -41,22 +41,22 @@ func proxiesOf(pods []kube.Pod, gateway labels.Selector) []Proxy {
 	return proxies
 }
 
-func hasProxy(spec *kube.PodSpec) bool {
-	named := func(c kube.Container) bool { return c.Name == mesh.ProxyContainer }
+func hasProxy(spec *corev1.PodSpec) bool {
+	named := func(c corev1.Container) bool { return c.Name == mesh.ProxyContainer }
 	return slices.ContainsFunc(spec.Containers, named) ||
-		slices.ContainsFunc(spec.InitContainers, func(c kube.Container) bool { return named(c) && isSidecar(c) })
+		slices.ContainsFunc(spec.InitContainers, func(c corev1.Container) bool { return named(c) && isSidecar(c) })
 }
 
 // isSidecar reports whether an init container keeps running beside the others.
-func isSidecar(c kube.Container) bool {
-	return c.RestartPolicy == kube.RestartAlways
+func isSidecar(c corev1.Container) bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 
 // proxyReady looks at the container, not at the pod: the node's controller
 // makes a pod unready when its node is cut off, while its proxy may go on
 // serving the old split.
-func proxyReady(status *kube.PodStatus) bool {
-	ready := func(c kube.ContainerStatus) bool { return c.Name == mesh.ProxyContainer && c.Ready }
+func proxyReady(status *corev1.PodStatus) bool {
+	ready := func(c corev1.ContainerStatus) bool { return c.Name == mesh.ProxyContainer && c.Ready }
 	return slices.ContainsFunc(status.ContainerStatuses, ready) || slices.ContainsFunc(status.InitContainerStatuses, ready)
 }
 

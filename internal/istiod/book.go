@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"canary/internal/kube"
 )
 
@@ -73,17 +75,17 @@ func (b *Books) Processes(ctx context.Context) ([]Process, error) {
 	return processesOf(pods), nil
 }
 
-func processesOf(pods []kube.Pod) []Process {
+func processesOf(pods []corev1.Pod) []Process {
 	var running []Process
 	for i := range pods {
 		pod := &pods[i]
-		at := slices.IndexFunc(pod.Status.ContainerStatuses, func(s kube.ContainerStatus) bool { return s.Name == istiodContainer })
-		if pod.Status.Phase != kube.PodRunning || at < 0 {
+		at := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == istiodContainer })
+		if pod.Status.Phase != corev1.PodRunning || at < 0 {
 			continue
 		}
 		restarts := pod.Status.ContainerStatuses[at].RestartCount
 		running = append(running, Process{
-			Key: string(pod.UID) + "/" + strconv.Itoa(restarts), Namespace: pod.Namespace, Pod: pod.Name,
+			Key: string(pod.UID) + "/" + strconv.Itoa(int(restarts)), Namespace: pod.Namespace, Pod: pod.Name,
 		})
 	}
 	return running

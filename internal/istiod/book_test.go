@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"canary/internal/kube"
 	"canary/internal/kubetest"
 )
 
@@ -85,20 +85,20 @@ func TestParseBook(t *testing.T) {
 
 func TestProcessesOf(t *testing.T) {
 	t.Parallel()
-	istiod := func(uid types.UID, phase, container string, restarts int) kube.Pod {
-		return kube.Pod{
+	istiod := func(uid types.UID, phase corev1.PodPhase, container string, restarts int32) corev1.Pod {
+		return corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "istio-system", Name: "istiod-" + string(uid), UID: uid},
-			Status:     kube.PodStatus{Phase: phase, ContainerStatuses: []kube.ContainerStatus{{Name: container, RestartCount: restarts}}},
+			Status:     corev1.PodStatus{Phase: phase, ContainerStatuses: []corev1.ContainerStatus{{Name: container, RestartCount: restarts}}},
 		}
 	}
 	require.Equal(t, []Process{
 		{Key: "1/0", Namespace: "istio-system", Pod: "istiod-1"},
 		{Key: "2/3", Namespace: "istio-system", Pod: "istiod-2"},
-	}, processesOf([]kube.Pod{
-		istiod("1", kube.PodRunning, "discovery", 0),
-		istiod("2", kube.PodRunning, "discovery", 3),
-		istiod("3", kube.PodPending, "discovery", 0),
-		istiod("4", kube.PodRunning, "other", 0),
+	}, processesOf([]corev1.Pod{
+		istiod("1", corev1.PodRunning, "discovery", 0),
+		istiod("2", corev1.PodRunning, "discovery", 3),
+		istiod("3", corev1.PodPending, "discovery", 0),
+		istiod("4", corev1.PodRunning, "other", 0),
 	}))
 }
 

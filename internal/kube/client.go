@@ -12,9 +12,9 @@ import (
 	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -87,15 +87,16 @@ func newForConfig(config *rest.Config) (*Client, error) {
 	return c, nil
 }
 
-// newREST is a client for any path; of Kubernetes' types it knows only Status,
-// which explains an error.
+// newREST is a client for any path that knows the types which are read here.
+// Kubernetes' typed clientset would compile every API group.
 func newREST(config *rest.Config, httpClient *http.Client) (rest.Interface, error) {
-	gv := schema.GroupVersion{Version: "v1"}
 	scheme := runtime.NewScheme()
-	metav1.AddToGroupVersion(scheme, gv)
+	if err := errors.Join(corev1.AddToScheme(scheme), appsv1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
 	config = rest.CopyConfig(config)
 	config.APIPath = "/api"
-	config.GroupVersion = &gv
+	config.GroupVersion = &corev1.SchemeGroupVersion
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	return rest.RESTClientForConfigAndClient(config, httpClient)
 }

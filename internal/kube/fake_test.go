@@ -14,6 +14,7 @@ import (
 
 	gwebsocket "github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
@@ -34,7 +35,7 @@ type fakeServer struct {
 
 const forwardPath = "/api/v1/namespaces/mesh/pods/proxy/portforward"
 
-func newFakeServer(t *testing.T, webSocket bool) *fakeServer {
+func newFakeServer(t testing.TB, webSocket bool) *fakeServer {
 	t.Helper()
 	s := &fakeServer{webSocket: webSocket}
 	mux := http.NewServeMux()
@@ -55,7 +56,7 @@ func newFakeServer(t *testing.T, webSocket bool) *fakeServer {
 	return s
 }
 
-func (s *fakeServer) client(t *testing.T) *Client {
+func (s *fakeServer) client(t testing.TB) *Client {
 	t.Helper()
 	c, err := newForConfig(&rest.Config{Host: s.URL})
 	require.NoError(t, err)
@@ -114,8 +115,8 @@ func servePairs(conn httpstream.Connection, streams <-chan httpstream.Stream) {
 		case <-conn.CloseChan():
 			return
 		case stream := <-streams:
-			id := stream.Headers().Get(requestIDHeader)
-			if stream.Headers().Get(streamTypeHeader) == streamTypeError {
+			id := stream.Headers().Get(corev1.PortForwardRequestIDHeader)
+			if stream.Headers().Get(corev1.StreamType) == corev1.StreamTypeError {
 				verdicts[id] = stream
 				continue
 			}
@@ -129,7 +130,7 @@ func servePair(data, verdict httpstream.Stream) {
 		_ = verdict.Close()
 		_ = data.Close()
 	}()
-	target, err := net.Dial("tcp", "127.0.0.1:"+data.Headers().Get(portHeader))
+	target, err := net.Dial("tcp", "127.0.0.1:"+data.Headers().Get(corev1.PortHeader))
 	if err != nil {
 		_, _ = fmt.Fprintf(verdict, "failed to execute portforward: %v", err)
 		return

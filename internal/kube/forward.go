@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/portforward"
 	spdytransport "k8s.io/client-go/transport/spdy"
 	"k8s.io/client-go/transport/websocket"
 	"k8s.io/streaming/pkg/httpstream"
@@ -214,8 +215,8 @@ func (c *Client) connectWebSocket(ctx context.Context, url string) (httpstream.C
 	if err != nil {
 		return nil, err
 	}
-	tunnel := newTunnel(conn)
-	streams, err := spdy.NewClientConnectionWithPings(tunnel, pingPeriod)
+	tunnel := portforward.NewTunnelingConnection("client", conn)
+	streams, err := spdy.NewClientConnectionWithPings(tunnel, portforward.PingPeriod)
 	if err != nil {
 		return nil, err
 	}
@@ -231,13 +232,13 @@ func (c *Client) connectSPDY(ctx context.Context, url string) (httpstream.Connec
 	if err != nil {
 		return nil, err
 	}
-	streams, protocol, err := spdytransport.NegotiateStreaming(upgrader, &http.Client{Transport: transport}, req, portForwardProtocol)
+	streams, protocol, err := spdytransport.NegotiateStreaming(upgrader, &http.Client{Transport: transport}, req, portforward.PortForwardProtocolV1Name)
 	if err != nil {
 		return nil, err
 	}
-	if protocol != portForwardProtocol {
+	if protocol != portforward.PortForwardProtocolV1Name {
 		_ = streams.Close()
-		return nil, fmt.Errorf("server speaks port-forward protocol %q, not %q", protocol, portForwardProtocol)
+		return nil, fmt.Errorf("server speaks port-forward protocol %q, not %q", protocol, portforward.PortForwardProtocolV1Name)
 	}
 	return streams, nil
 }

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-func httpPort(t *testing.T, handler http.HandlerFunc) int {
+func httpPort(t testing.TB, handler http.HandlerFunc) int {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

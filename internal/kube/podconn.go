@@ -10,25 +10,15 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	constants "k8s.io/apimachinery/pkg/util/portforward"
+	"k8s.io/client-go/tools/portforward"
 	"k8s.io/streaming/pkg/httpstream"
 )
 
-// The protocol of pods/portforward, as the kubelet speaks it.
-const (
-	portForwardProtocol    = "portforward.k8s.io"
-	portForwardSubprotocol = constants.WebsocketsSPDYTunnelingPrefix + portForwardProtocol
-
-	streamTypeHeader = "streamType"
-	streamTypeError  = "error"
-	streamTypeData   = "data"
-	portHeader       = "port"
-	requestIDHeader  = "requestID"
-
-	pingPeriod = 10 * time.Second
-)
+// portForwardSubprotocol is SPDY's protocol of pods/portforward inside a WebSocket (KEP-4006).
+const portForwardSubprotocol = constants.WebsocketsSPDYTunnelingPrefix + portforward.PortForwardProtocolV1Name
 
 var errLostConnection = errors.New("lost connection to the pod")
 
@@ -132,9 +122,9 @@ func (p *podConn) open(ctx context.Context, port int) (net.Conn, error) {
 
 func (p *podConn) openStreams(port, id int) (net.Conn, error) {
 	headers := http.Header{}
-	headers.Set(streamTypeHeader, streamTypeError)
-	headers.Set(portHeader, strconv.Itoa(port))
-	headers.Set(requestIDHeader, strconv.Itoa(id))
+	headers.Set(corev1.StreamType, corev1.StreamTypeError)
+	headers.Set(corev1.PortHeader, strconv.Itoa(port))
+	headers.Set(corev1.PortForwardRequestIDHeader, strconv.Itoa(id))
 	verdict, err := p.streams.CreateStream(headers)
 	if err != nil {
 		return nil, fmt.Errorf("error stream: %w", err)
@@ -142,7 +132,7 @@ func (p *podConn) openStreams(port, id int) (net.Conn, error) {
 	_ = verdict.Close() // only the other side writes to it
 
 	headers = headers.Clone()
-	headers.Set(streamTypeHeader, streamTypeData)
+	headers.Set(corev1.StreamType, corev1.StreamTypeData)
 	data, err := p.streams.CreateStream(headers)
 	if err != nil {
 		_ = verdict.Reset()

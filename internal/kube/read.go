@@ -2,11 +2,15 @@ package kube
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
+// The paths of the API groups that are read with types.
 const (
 	coreV1 = "/api/v1"
 	appsV1 = "/apis/apps/v1"
@@ -14,24 +18,39 @@ const (
 
 // Pods lists the pods with the labels; namespace "" means all namespaces,
 // labelSelector "" means any labels.
-func (c *Client) Pods(ctx context.Context, namespace, labelSelector string) ([]Pod, error) {
-	return list[Pod](ctx, c, coreV1, "pods", namespace, "labelSelector", labelSelector)
+func (c *Client) Pods(ctx context.Context, namespace, labelSelector string) ([]corev1.Pod, error) {
+	var found corev1.PodList
+	err := c.list(ctx, &found, coreV1, "pods", namespace, "labelSelector", labelSelector)
+	return found.Items, err
 }
 
 // Events lists the events of a namespace that match a field selector, such as
 // "involvedObject.uid=…"; the order is the server's, not that of time.
-func (c *Client) Events(ctx context.Context, namespace, fieldSelector string) ([]Event, error) {
-	return list[Event](ctx, c, coreV1, "events", namespace, "fieldSelector", fieldSelector)
+func (c *Client) Events(ctx context.Context, namespace, fieldSelector string) ([]corev1.Event, error) {
+	var found corev1.EventList
+	err := c.list(ctx, &found, coreV1, "events", namespace, "fieldSelector", fieldSelector)
+	return found.Items, err
 }
 
 // Deployments lists the Deployments with the labels; namespace "" means all.
-func (c *Client) Deployments(ctx context.Context, namespace, labelSelector string) ([]Deployment, error) {
-	return list[Deployment](ctx, c, appsV1, "deployments", namespace, "labelSelector", labelSelector)
+func (c *Client) Deployments(ctx context.Context, namespace, labelSelector string) ([]appsv1.Deployment, error) {
+	var found appsv1.DeploymentList
+	err := c.list(ctx, &found, appsV1, "deployments", namespace, "labelSelector", labelSelector)
+	return found.Items, err
 }
 
 // ReplicaSets lists the ReplicaSets with the labels; namespace "" means all.
-func (c *Client) ReplicaSets(ctx context.Context, namespace, labelSelector string) ([]ReplicaSet, error) {
-	return list[ReplicaSet](ctx, c, appsV1, "replicasets", namespace, "labelSelector", labelSelector)
+func (c *Client) ReplicaSets(ctx context.Context, namespace, labelSelector string) ([]appsv1.ReplicaSet, error) {
+	var found appsv1.ReplicaSetList
+	err := c.list(ctx, &found, appsV1, "replicasets", namespace, "labelSelector", labelSelector)
+	return found.Items, err
+}
+
+// Services lists the Services of a namespace.
+func (c *Client) Services(ctx context.Context, namespace string) ([]corev1.Service, error) {
+	var found corev1.ServiceList
+	err := c.list(ctx, &found, coreV1, "services", namespace, "labelSelector", "")
+	return found.Items, err
 }
 
 // Logs gives the last lines of a container's log; previous asks for the
@@ -48,24 +67,15 @@ func (c *Client) Logs(ctx context.Context, namespace, pod, container string, pre
 	return string(log), nil
 }
 
-func list[T any](ctx context.Context, c *Client, group, resource, namespace, selectorKind, selector string) ([]T, error) {
+func (c *Client) list(ctx context.Context, into runtime.Object, group, resource, namespace, selectorKind, selector string) error {
 	request := c.rest.Get().AbsPath(group).Resource(resource).Namespace(namespace)
 	if selector != "" {
 		request.Param(selectorKind, selector)
 	}
-	var found struct {
-		Items []T `json:"items"`
+	if err := request.Do(ctx).Into(into); err != nil {
+		return fmt.Errorf("list %s%s: %w", resource, where(namespace), err)
 	}
-	result := request.Do(ctx)
-	err := result.Error()
-	if err == nil {
-		body, _ := result.Raw()
-		err = json.Unmarshal(body, &found)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list %s%s: %w", resource, where(namespace), err)
-	}
-	return found.Items, nil
+	return nil
 }
 
 func where(namespace string) string {

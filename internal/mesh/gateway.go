@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"canary/internal/kube"
 	"canary/internal/release"
@@ -52,12 +54,12 @@ func CheckGateway(ctx context.Context, c *kube.Client, value string) error {
 	return checkGateway(pods, value)
 }
 
-func checkGateway(pods []kube.Pod, value string) error {
+func checkGateway(pods []corev1.Pod, value string) error {
 	missing := &NoGatewayError{Label: gatewayLabel + "=" + value}
 	values := map[string]bool{}
 	for i := range pods {
 		pod := &pods[i]
-		if pod.Status.Phase != kube.PodRunning || pod.DeletionTimestamp != nil || !isGateway(pod) {
+		if pod.Status.Phase != corev1.PodRunning || pod.DeletionTimestamp != nil || !isGateway(pod) {
 			continue
 		}
 		has := pod.Labels[gatewayLabel]
@@ -80,7 +82,7 @@ func checkGateway(pods []kube.Pod, value string) error {
 
 // isGateway tells a gateway's pod, which runs an Envoy beside nothing else, from
 // an app's or istiod's.
-func isGateway(pod *kube.Pod) bool {
+func isGateway(pod *corev1.Pod) bool {
 	return len(pod.Spec.Containers) == 1 && pod.Spec.Containers[0].Name == ProxyContainer
 }
 
@@ -103,54 +105,50 @@ func FindIngress(ctx context.Context, c *kube.Client, app release.App) (Ingress,
 	}
 	for i := range pods {
 		pod := &pods[i]
-		if pod.Status.Phase != kube.PodRunning || pod.DeletionTimestamp != nil || !pod.Ready() {
+		if pod.Status.Phase != corev1.PodRunning || pod.DeletionTimestamp != nil || !kube.Ready(pod) {
 			continue
 		}
-		services, err := c.Dynamic().Resource(schema.GroupVersionResource{Version: "v1", Resource: "services"}).Namespace(pod.Namespace).
-			List(ctx, metav1.ListOptions{})
+		services, err := c.Services(ctx, pod.Namespace)
 		if err != nil {
-			return Ingress{}, fmt.Errorf("list services in namespace %s: %w", pod.Namespace, err)
+			return Ingress{}, err
 		}
-		port, err := httpTarget(services.Items, pod)
+		port, err := httpTarget(services, pod)
 		return Ingress{Namespace: pod.Namespace, Pod: pod.Name, Port: port}, err
 	}
 	return Ingress{}, fmt.Errorf("no ready pod has the labels %s of Gateway %s/%s: check the ingress gateway's pods", selector, app.Namespace, app.Name)
 }
 
 // httpTarget finds the port of a gateway's pod behind port 80 of its Service.
-func httpTarget(services []unstructured.Unstructured, pod *kube.Pod) (int, error) {
+func httpTarget(services []corev1.Service, pod *corev1.Pod) (int, error) {
 	const httpPort = 80
 	for i := range services {
-		selector, _, _ := unstructured.NestedStringMap(services[i].Object, "spec", "selector")
+		selector := services[i].Spec.Selector
 		if len(selector) == 0 || !labels.SelectorFromSet(selector).Matches(labels.Set(pod.Labels)) {
 			continue
 		}
-		ports, _, _ := unstructured.NestedSlice(services[i].Object, "spec", "ports")
-		for _, port := range ports {
-			fields, _ := port.(map[string]any)
-			if number, _ := fields["port"].(int64); number != httpPort {
+		for _, port := range services[i].Spec.Ports {
+			if port.Port != httpPort {
 				continue
 			}
-			switch target := fields["targetPort"].(type) {
-			case nil:
-				return httpPort, nil
-			case int64:
-				return int(target), nil
-			case string:
-				if number := namedPort(pod, target); number != 0 {
-					return number, nil
-				}
+			number := port.TargetPort.IntValue()
+			if port.TargetPort.Type == intstr.String {
+				number = namedPort(pod, port.TargetPort.StrVal)
+			} else if number == 0 { // the API's default
+				number = httpPort
+			}
+			if number != 0 {
+				return number, nil
 			}
 		}
 	}
 	return 0, fmt.Errorf("no Service in namespace %s leads from port 80 to the gateway's pod %s: check the ingress gateway's Service", pod.Namespace, pod.Name)
 }
 
-func namedPort(pod *kube.Pod, name string) int {
+func namedPort(pod *corev1.Pod, name string) int {
 	for i := range pod.Spec.Containers {
 		for _, port := range pod.Spec.Containers[i].Ports {
 			if port.Name == name {
-				return port.ContainerPort
+				return int(port.ContainerPort)
 			}
 		}
 	}

@@ -4,44 +4,44 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"canary/internal/kube"
 	"canary/internal/kubetest"
 	"canary/internal/release"
 )
 
 func TestCheckGateway(t *testing.T) {
 	t.Parallel()
-	pod := func(namespace, value string, containers ...string) kube.Pod {
-		p := kube.Pod{
+	pod := func(namespace, value string, containers ...string) corev1.Pod {
+		p := corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Labels: map[string]string{"istio": value}},
-			Status:     kube.PodStatus{Phase: kube.PodRunning},
+			Status:     corev1.PodStatus{Phase: corev1.PodRunning},
 		}
 		for _, name := range containers {
-			p.Spec.Containers = append(p.Spec.Containers, kube.Container{Name: name})
+			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: name})
 		}
 		return p
 	}
 	ended := pod("istio-system", "ingressgateway", "istio-proxy")
-	ended.Status.Phase = kube.PodSucceeded
+	ended.Status.Phase = corev1.PodSucceeded
 	const none = "no running pod has the label istio=ingressgateway, so there is no ingress gateway to route through: "
 	for name, tc := range map[string]struct {
-		pods []kube.Pod
+		pods []corev1.Pod
 		want string
 	}{
-		"there":    {[]kube.Pod{pod("a", "ingress", "istio-proxy"), pod("b", "ingressgateway", "istio-proxy")}, ""},
+		"there":    {[]corev1.Pod{pod("a", "ingress", "istio-proxy"), pod("b", "ingressgateway", "istio-proxy")}, ""},
 		"no Istio": {nil, none + "install one with Istio's chart gateway (release name istio-ingressgateway), or let the stack install Istio with `pulumi config rm istioInstall` if the cluster has none"},
 		"istiod and an app alone": {
-			[]kube.Pod{pod("istio-system", "pilot", "discovery"), pod("shop", "ingressgateway", "app", "istio-proxy"), ended},
+			[]corev1.Pod{pod("istio-system", "pilot", "discovery"), pod("shop", "ingressgateway", "app", "istio-proxy"), ended},
 			none + "install one with Istio's chart gateway (release name istio-ingressgateway), or let the stack install Istio with `pulumi config rm istioInstall` if the cluster has none",
 		},
 		"under another label": {
-			[]kube.Pod{pod("istio-ingress", "ingress", "istio-proxy"), pod("istio-ingress", "ingress", "istio-proxy")},
+			[]corev1.Pod{pod("istio-ingress", "ingress", "istio-proxy"), pod("istio-ingress", "ingress", "istio-proxy")},
 			none + "there is a gateway with the label istio=ingress in namespace istio-ingress; if that is the one, type `pulumi config set istioGateway ingress`",
 		},
 		"several": {
-			[]kube.Pod{pod("b", "egressgateway", "istio-proxy"), pod("a", "ingress", "istio-proxy")},
+			[]corev1.Pod{pod("b", "egressgateway", "istio-proxy"), pod("a", "ingress", "istio-proxy")},
 			none + "there are gateways with the labels istio=egressgateway in namespace b, istio=ingress in namespace a; choose one of them with `pulumi config set istioGateway VALUE`",
 		},
 	} {

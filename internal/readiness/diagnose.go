@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"canary/internal/kube"
 	"canary/internal/mesh"
 	"canary/internal/release"
@@ -53,8 +55,8 @@ func (f finding) key() string { return f.uid + "/" + f.container + "/" + string(
 
 // diagnose looks at one pod that is not ready, and at its events. It always
 // finds something; how bad that is, patience says.
-func diagnose(pod *kube.Pod, events []kube.Event) finding {
-	events = slices.SortedFunc(slices.Values(events), func(a, b kube.Event) int { return eventTime(a).Compare(eventTime(b)) })
+func diagnose(pod *corev1.Pod, events []corev1.Event) finding {
+	events = slices.SortedFunc(slices.Values(events), func(a, b corev1.Event) int { return eventTime(a).Compare(eventTime(b)) })
 	f, ok := uninjected(pod)
 	if !ok {
 		f, ok = unscheduled(pod, events)
@@ -75,8 +77,8 @@ func diagnose(pod *kube.Pod, events []kube.Event) finding {
 
 // uninjected finds a pod that would be ready if Istio had given it a sidecar; it
 // never gets one later.
-func uninjected(pod *kube.Pod) (finding, bool) {
-	if !pod.Ready() || hasSidecar(pod) {
+func uninjected(pod *corev1.Pod) (finding, bool) {
+	if !kube.Ready(pod) || hasSidecar(pod) {
 		return finding{}, false
 	}
 	return finding{
@@ -87,9 +89,9 @@ func uninjected(pod *kube.Pod) (finding, bool) {
 	}, true
 }
 
-func unscheduled(pod *kube.Pod, events []kube.Event) (finding, bool) {
+func unscheduled(pod *corev1.Pod, events []corev1.Event) (finding, bool) {
 	for _, condition := range pod.Status.Conditions {
-		if condition.Type != kube.PodScheduled || condition.Status != kube.ConditionFalse || condition.Reason != kube.ReasonUnschedulable {
+		if condition.Type != corev1.PodScheduled || condition.Status != corev1.ConditionFalse || condition.Reason != corev1.PodReasonUnschedulable {
 			continue
 		}
 		f := finding{
@@ -105,7 +107,7 @@ func unscheduled(pod *kube.Pod, events []kube.Event) (finding, bool) {
 }
 
 // unstarted finds a container that cannot start or does not stay up.
-func unstarted(pod *kube.Pod, events []kube.Event) (finding, bool) {
+func unstarted(pod *corev1.Pod, events []corev1.Event) (finding, bool) {
 	for _, status := range statuses(pod) {
 		if status.Ready && status.State.Running != nil {
 			continue
@@ -122,7 +124,7 @@ func unstarted(pod *kube.Pod, events []kube.Event) (finding, bool) {
 	return finding{}, false
 }
 
-func waiting(status kube.ContainerStatus, events []kube.Event) (finding, bool) {
+func waiting(status corev1.ContainerStatus, events []corev1.Event) (finding, bool) {
 	state := status.State.Waiting
 	if state == nil {
 		return finding{}, false
@@ -170,7 +172,7 @@ func passing(message string) bool {
 
 // crashed finds a container that ended more than once and is between two runs,
 // or running again without having become ready.
-func crashed(status kube.ContainerStatus, events []kube.Event) (finding, bool) {
+func crashed(status corev1.ContainerStatus, events []corev1.Event) (finding, bool) {
 	if status.RestartCount <= crashesAllowed || status.LastTerminationState.Terminated == nil {
 		return finding{}, false
 	}
@@ -181,7 +183,7 @@ func crashed(status kube.ContainerStatus, events []kube.Event) (finding, bool) {
 	return f, true
 }
 
-func crash(status kube.ContainerStatus, events []kube.Event) finding {
+func crash(status corev1.ContainerStatus, events []corev1.Event) finding {
 	f := finding{kind: kindCrash, reason: "CrashLoopBackOff", wantsLog: true}
 	ended := cmp.Or(status.State.Terminated, status.LastTerminationState.Terminated)
 	if ended == nil {
@@ -213,7 +215,7 @@ func crash(status kube.ContainerStatus, events []kube.Event) finding {
 	return f
 }
 
-func restarts(n int) string {
+func restarts(n int32) string {
 	if n == 1 {
 		return "restarted once"
 	}
@@ -221,7 +223,7 @@ func restarts(n int) string {
 }
 
 // unhealthy finds a container that runs, but whose probe fails.
-func unhealthy(pod *kube.Pod, events []kube.Event) (finding, bool) {
+func unhealthy(pod *corev1.Pod, events []corev1.Event) (finding, bool) {
 	for _, status := range statuses(pod) {
 		if status.Ready || status.State.Running == nil {
 			continue
@@ -248,7 +250,7 @@ func unhealthy(pod *kube.Pod, events []kube.Event) (finding, bool) {
 	return finding{}, false
 }
 
-func initialDelay(probe *kube.Probe) time.Duration {
+func initialDelay(probe *corev1.Probe) time.Duration {
 	if probe == nil {
 		return 0
 	}
@@ -257,7 +259,7 @@ func initialDelay(probe *kube.Probe) time.Duration {
 
 // pending describes a pod that has no visible problem, or one that only an
 // event tells about, such as a volume that cannot be mounted.
-func pending(pod *kube.Pod, events []kube.Event) finding {
+func pending(pod *corev1.Pod, events []corev1.Event) finding {
 	f := finding{kind: kindOther, reason: "NotReady", message: "waits for its containers", patience: never}
 	for _, status := range statuses(pod) {
 		if state := status.State.Waiting; state != nil {
@@ -275,7 +277,7 @@ func pending(pod *kube.Pod, events []kube.Event) finding {
 	switch newest := events[len(events)-1]; {
 	case newest.Reason == "Pulling":
 		f.kind, f.reason, f.message = kindPulling, "Pulling", newest.Message
-	case newest.Type == kube.EventTypeWarning:
+	case newest.Type == corev1.EventTypeWarning:
 		f.reason, f.message = newest.Reason, newest.Message
 	}
 	return f

@@ -5,49 +5,49 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"canary/internal/kube"
 	"canary/internal/mesh"
 )
 
 // podWith is a placed pod with one container, app, in the given state.
-func podWith(status kube.ContainerStatus) *kube.Pod {
+func podWith(status corev1.ContainerStatus) *corev1.Pod {
 	status.Name = "app"
-	return &kube.Pod{
+	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns", UID: "uid"},
-		Spec:       kube.PodSpec{NodeName: "n", Containers: []kube.Container{{Name: "app"}, {Name: mesh.ProxyContainer}}},
-		Status:     kube.PodStatus{ContainerStatuses: []kube.ContainerStatus{status}},
+		Spec:       corev1.PodSpec{NodeName: "n", Containers: []corev1.Container{{Name: "app"}, {Name: mesh.ProxyContainer}}},
+		Status:     corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{status}},
 	}
 }
 
-func waitingFor(reason, message string) kube.ContainerStatus {
-	return kube.ContainerStatus{State: kube.ContainerState{Waiting: &kube.ContainerStateWaiting{Reason: reason, Message: message}}}
+func waitingFor(reason, message string) corev1.ContainerStatus {
+	return corev1.ContainerStatus{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}}
 }
 
-func running() kube.ContainerState {
-	return kube.ContainerState{Running: &kube.ContainerStateRunning{}}
+func running() corev1.ContainerState {
+	return corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
 }
 
-func ended(code int, reason, message string) kube.ContainerState {
-	return kube.ContainerState{Terminated: &kube.ContainerStateTerminated{ExitCode: code, Reason: reason, Message: message}}
+func ended(code int32, reason, message string) corev1.ContainerState {
+	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason, Message: message}}
 }
 
 // event is about the app container unless the reason is the pod's own; second
 // orders events in time.
-func event(kind, reason, message string, second int) kube.Event {
-	e := kube.Event{Type: kind, Reason: reason, Message: message, LastTimestamp: metav1.Unix(int64(second), 0)}
+func event(kind, reason, message string, second int) corev1.Event {
+	e := corev1.Event{Type: kind, Reason: reason, Message: message, LastTimestamp: metav1.Unix(int64(second), 0)}
 	e.InvolvedObject.FieldPath = "spec.containers{app}"
 	return e
 }
 
 func TestDiagnose(t *testing.T) {
 	t.Parallel()
-	const warning, normal = kube.EventTypeWarning, kube.EventTypeNormal
+	const warning, normal = corev1.EventTypeWarning, corev1.EventTypeNormal
 	notFound := `Failed to pull image "nginx:none": rpc error: code = NotFound desc = not found`
 	for name, tc := range map[string]struct {
-		pod    *kube.Pod
-		events []kube.Event
+		pod    *corev1.Pod
+		events []corev1.Event
 		want   finding // without pod, uid and advice
 	}{
 		"first failed pull": {
@@ -56,7 +56,7 @@ func TestDiagnose(t *testing.T) {
 		},
 		"image does not exist": {
 			podWith(waitingFor("ImagePullBackOff", `Back-off pulling image "nginx:none"`)),
-			[]kube.Event{event(warning, "Failed", "Error: ImagePullBackOff", 1), event(warning, "Failed", notFound, 2)},
+			[]corev1.Event{event(warning, "Failed", "Error: ImagePullBackOff", 1), event(warning, "Failed", notFound, 2)},
 			finding{kind: kindPull, container: "app", reason: "ImagePullBackOff", message: notFound, patience: 0},
 		},
 		"registry does not answer": {
@@ -72,13 +72,13 @@ func TestDiagnose(t *testing.T) {
 			finding{kind: kindConfig, container: "app", reason: "CreateContainerConfigError", message: `secret "x" not found`, patience: shortPatience},
 		},
 		"crash loop": {
-			podWith(kube.ContainerStatus{RestartCount: 1, State: waitingFor("CrashLoopBackOff", "back-off 10s").State, LastTerminationState: ended(3, "Error", "")}), nil,
+			podWith(corev1.ContainerStatus{RestartCount: 1, State: waitingFor("CrashLoopBackOff", "back-off 10s").State, LastTerminationState: ended(3, "Error", "")}), nil,
 			finding{kind: kindCrash, container: "app", reason: "CrashLoopBackOff", message: "exited with code 3, restarted once", wantsLog: true},
 		},
 		"crash loop of an init container": {
-			func() *kube.Pod {
+			func() *corev1.Pod {
 				pod := podWith(waitingFor("PodInitializing", ""))
-				pod.Status.InitContainerStatuses = []kube.ContainerStatus{
+				pod.Status.InitContainerStatuses = []corev1.ContainerStatus{
 					{Name: "done", State: ended(0, "Completed", "")},
 					{Name: "migrate", RestartCount: 4, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(1, "Error", "no database")},
 				}
@@ -87,68 +87,68 @@ func TestDiagnose(t *testing.T) {
 			finding{kind: kindCrash, container: "migrate", reason: "CrashLoopBackOff", message: "exited with code 1, restarted 4 times: no database", wantsLog: true},
 		},
 		"no memory": {
-			podWith(kube.ContainerStatus{RestartCount: 2, State: ended(137, "OOMKilled", ""), LastTerminationState: ended(137, "OOMKilled", "")}), nil,
+			podWith(corev1.ContainerStatus{RestartCount: 2, State: ended(137, "OOMKilled", ""), LastTerminationState: ended(137, "OOMKilled", "")}), nil,
 			finding{kind: kindCrash, container: "app", reason: "OOMKilled", message: "exited with code 137 (OOMKilled), restarted 2 times", wantsLog: true},
 		},
 		"no such program": {
-			podWith(kube.ContainerStatus{RestartCount: 1, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(128, "StartError", `exec: "serve": not found`)}), nil,
+			podWith(corev1.ContainerStatus{RestartCount: 1, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(128, "StartError", `exec: "serve": not found`)}), nil,
 			finding{kind: kindCrash, container: "app", reason: "CrashLoopBackOff", message: `exited with code 128 (StartError), restarted once: exec: "serve": not found`},
 		},
 		"killed by its liveness probe": {
-			podWith(kube.ContainerStatus{RestartCount: 2, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(137, "Error", "")}),
-			[]kube.Event{event(warning, "Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500", 1)},
+			podWith(corev1.ContainerStatus{RestartCount: 2, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(137, "Error", "")}),
+			[]corev1.Event{event(warning, "Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500", 1)},
 			finding{kind: kindCrash, container: "app", reason: "CrashLoopBackOff", wantsLog: true, message: "exited with code 137, restarted 2 times; before that: Liveness probe failed: HTTP probe failed with statuscode: 500"},
 		},
 		"runs again after two crashes": {
-			podWith(kube.ContainerStatus{RestartCount: 2, State: running(), LastTerminationState: ended(1, "Error", "")}), nil,
+			podWith(corev1.ContainerStatus{RestartCount: 2, State: running(), LastTerminationState: ended(1, "Error", "")}), nil,
 			finding{kind: kindCrash, container: "app", reason: "CrashLoopBackOff", message: "exited with code 1, restarted 2 times", patience: shortPatience, wantsLog: true},
 		},
 		"runs again after one crash": {
-			podWith(kube.ContainerStatus{RestartCount: 1, State: running(), LastTerminationState: ended(1, "Error", "")}), nil,
+			podWith(corev1.ContainerStatus{RestartCount: 1, State: running(), LastTerminationState: ended(1, "Error", "")}), nil,
 			finding{kind: kindOther, container: "app", reason: "NotReady", message: "runs, but is not ready", patience: never},
 		},
 		"bad probe": {
-			podWith(kube.ContainerStatus{State: running()}),
-			[]kube.Event{
+			podWith(corev1.ContainerStatus{State: running()}),
+			[]corev1.Event{
 				event(warning, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404", 9),
 				event(warning, "Unhealthy", "Readiness probe failed: connection refused", 1),
 			},
 			finding{kind: kindProbe, container: "app", reason: "Unhealthy", message: "Readiness probe failed: HTTP probe failed with statuscode: 404", patience: probePatience},
 		},
 		"bad probe with an initial delay": {
-			func() *kube.Pod {
-				pod := podWith(kube.ContainerStatus{State: running()})
-				pod.Spec.Containers[0].ReadinessProbe = &kube.Probe{InitialDelaySeconds: 30}
+			func() *corev1.Pod {
+				pod := podWith(corev1.ContainerStatus{State: running()})
+				pod.Spec.Containers[0].ReadinessProbe = &corev1.Probe{InitialDelaySeconds: 30}
 				return pod
 			}(),
-			[]kube.Event{event(warning, "Unhealthy", "Readiness probe failed", 1)},
+			[]corev1.Event{event(warning, "Unhealthy", "Readiness probe failed", 1)},
 			finding{kind: kindProbe, container: "app", reason: "Unhealthy", message: "Readiness probe failed", patience: probePatience + 30*time.Second},
 		},
 		"startup probe has its own time": {
-			func() *kube.Pod {
-				pod := podWith(kube.ContainerStatus{State: running(), Started: new(false)})
-				pod.Spec.Containers[0].StartupProbe = &kube.Probe{}
+			func() *corev1.Pod {
+				pod := podWith(corev1.ContainerStatus{State: running(), Started: new(false)})
+				pod.Spec.Containers[0].StartupProbe = &corev1.Probe{}
 				return pod
 			}(),
-			[]kube.Event{event(warning, "Unhealthy", "Startup probe failed", 1)},
+			[]corev1.Event{event(warning, "Unhealthy", "Startup probe failed", 1)},
 			finding{kind: kindProbe, container: "app", reason: "Unhealthy", message: "Startup probe failed", patience: never},
 		},
 		"probe of another container": {
-			func() *kube.Pod {
-				pod := podWith(kube.ContainerStatus{State: running(), Ready: true})
-				pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, kube.ContainerStatus{Name: mesh.ProxyContainer, State: running()})
+			func() *corev1.Pod {
+				pod := podWith(corev1.ContainerStatus{State: running(), Ready: true})
+				pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{Name: mesh.ProxyContainer, State: running()})
 				return pod
 			}(),
-			[]kube.Event{event(warning, "Unhealthy", "Readiness probe failed", 1)},
+			[]corev1.Event{event(warning, "Unhealthy", "Readiness probe failed", 1)},
 			finding{kind: kindOther, container: mesh.ProxyContainer, reason: "Unhealthy", message: "Readiness probe failed", patience: never},
 		},
 		"sidecar without configuration": {
-			func() *kube.Pod {
-				pod := podWith(kube.ContainerStatus{State: running(), Ready: true})
-				pod.Status.InitContainerStatuses = []kube.ContainerStatus{{Name: mesh.ProxyContainer, State: running()}}
+			func() *corev1.Pod {
+				pod := podWith(corev1.ContainerStatus{State: running(), Ready: true})
+				pod.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: mesh.ProxyContainer, State: running()}}
 				return pod
 			}(),
-			[]kube.Event{{Type: warning, Reason: "Unhealthy", Message: "Startup probe failed: statuscode: 503"}},
+			[]corev1.Event{{Type: warning, Reason: "Unhealthy", Message: "Startup probe failed: statuscode: 503"}},
 			finding{kind: kindProbe, container: mesh.ProxyContainer, reason: "Unhealthy", message: "Startup probe failed: statuscode: 503", patience: probePatience},
 		},
 		"no room": {
@@ -156,19 +156,19 @@ func TestDiagnose(t *testing.T) {
 			finding{kind: kindPlace, reason: "Unschedulable", message: "0/4 nodes are available: 4 Insufficient memory.", patience: shortPatience},
 		},
 		"room is being made": {
-			unplaced("0/4 nodes are available"), []kube.Event{event(normal, "TriggeredScaleUp", "pod triggered scale-up", 1)},
+			unplaced("0/4 nodes are available"), []corev1.Event{event(normal, "TriggeredScaleUp", "pod triggered scale-up", 1)},
 			finding{kind: kindPlace, reason: "Unschedulable", message: "0/4 nodes are available", patience: never},
 		},
 		"pulling": {
-			podWith(waitingFor("ContainerCreating", "")), []kube.Event{event(normal, "Scheduled", "", 1), event(normal, "Pulling", `Pulling image "nginx"`, 2)},
+			podWith(waitingFor("ContainerCreating", "")), []corev1.Event{event(normal, "Scheduled", "", 1), event(normal, "Pulling", `Pulling image "nginx"`, 2)},
 			finding{kind: kindPulling, container: "app", reason: "Pulling", message: `Pulling image "nginx"`, patience: never},
 		},
 		"volume cannot be mounted": {
-			podWith(waitingFor("ContainerCreating", "")), []kube.Event{event(warning, "FailedMount", "secret \"x\"\nnot found", 2), event(normal, "Scheduled", "", 1)},
+			podWith(waitingFor("ContainerCreating", "")), []corev1.Event{event(warning, "FailedMount", "secret \"x\"\nnot found", 2), event(normal, "Scheduled", "", 1)},
 			finding{kind: kindOther, container: "app", reason: "FailedMount", message: `secret "x" not found`, patience: never},
 		},
 		"just made": {
-			&kube.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", UID: "uid"}}, nil,
+			&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", UID: "uid"}}, nil,
 			finding{kind: kindOther, reason: "NotReady", message: "waits for its containers", patience: never},
 		},
 	} {
@@ -185,11 +185,11 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
-func unplaced(message string) *kube.Pod {
-	return &kube.Pod{
+func unplaced(message string) *corev1.Pod {
+	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "p", UID: "uid"},
-		Status: kube.PodStatus{Conditions: []kube.Condition{{
-			Type: kube.PodScheduled, Status: kube.ConditionFalse, Reason: kube.ReasonUnschedulable, Message: message,
+		Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: message,
 		}}},
 	}
 }

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"canary/internal/kube"
 	"canary/internal/release"
 )
 
@@ -17,7 +18,7 @@ import (
 type fakeWorkloads struct {
 	start   time.Time
 	build   func(since time.Duration) snapshot
-	event   []kube.Event
+	event   []corev1.Event
 	logs    string
 	failing func(since time.Duration) error
 }
@@ -32,14 +33,14 @@ func (w *fakeWorkloads) snapshot(context.Context) (snapshot, error) {
 	return w.build(since), nil
 }
 
-func (w *fakeWorkloads) events(_ context.Context, pod *kube.Pod) ([]kube.Event, error) {
+func (w *fakeWorkloads) events(_ context.Context, pod *corev1.Pod) ([]corev1.Event, error) {
 	if pod.Labels[release.LabelSubset] != release.Canary {
 		return nil, nil
 	}
 	return w.event, nil
 }
 
-func (w *fakeWorkloads) log(context.Context, *kube.Pod, string) (string, error) {
+func (w *fakeWorkloads) log(context.Context, *corev1.Pod, string) (string, error) {
 	if w.logs == "" {
 		return "", errors.New("no log")
 	}
@@ -48,14 +49,14 @@ func (w *fakeWorkloads) log(context.Context, *kube.Pod, string) (string, error) 
 
 // deployed is a Deployment of the subset at revision 2, whose ReplicaSets have
 // the hashes "old" and "new".
-func deployed(subset string, pods ...kube.Pod) snapshot {
+func deployed(subset string, pods ...corev1.Pod) snapshot {
 	labels := map[string]string{release.LabelName: "app-example", release.LabelSubset: subset}
 	uid := types.UID("deployment-" + subset)
-	s := snapshot{deployments: []kube.Deployment{{ObjectMeta: metav1.ObjectMeta{
+	s := snapshot{deployments: []appsv1.Deployment{{ObjectMeta: metav1.ObjectMeta{
 		Name: "app-example-" + subset, UID: uid, Labels: labels, Annotations: map[string]string{revisionAnnotation: "2"},
 	}}}}
 	for revision, hash := range map[string]string{"1": "old", "2": "new"} {
-		s.replicaSets = append(s.replicaSets, kube.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
+		s.replicaSets = append(s.replicaSets, appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
 			Labels: map[string]string{hashLabel: hash + subset}, Annotations: map[string]string{revisionAnnotation: revision},
 			OwnerReferences: []metav1.OwnerReference{{UID: uid}},
 		}})
@@ -74,20 +75,20 @@ func (s snapshot) and(other snapshot) snapshot {
 	return snapshot{append(s.deployments, other.deployments...), append(s.replicaSets, other.replicaSets...), append(s.pods, other.pods...)}
 }
 
-func with(hash string, pod *kube.Pod) kube.Pod {
+func with(hash string, pod *corev1.Pod) corev1.Pod {
 	pod.Labels = map[string]string{hashLabel: hash}
 	return *pod
 }
 
-func readyPod(hash string) kube.Pod {
-	pod := podWith(kube.ContainerStatus{State: running(), Ready: true})
-	pod.Status.Conditions = []kube.Condition{{Type: kube.PodReady, Status: kube.ConditionTrue}}
+func readyPod(hash string) corev1.Pod {
+	pod := podWith(corev1.ContainerStatus{State: running(), Ready: true})
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 	return with(hash, pod)
 }
 
-func startingPod() kube.Pod { return with("new", podWith(kube.ContainerStatus{State: running()})) }
+func startingPod() corev1.Pod { return with("new", podWith(corev1.ContainerStatus{State: running()})) }
 
-func endingPod(hash string) kube.Pod {
+func endingPod(hash string) corev1.Pod {
 	pod := readyPod(hash)
 	pod.DeletionTimestamp = &metav1.Time{}
 	return pod

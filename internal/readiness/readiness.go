@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"canary/internal/kube"
 	"canary/internal/release"
 )
@@ -132,10 +134,10 @@ func (r *readiness) round(ctx context.Context) ([]look, error) {
 // fresh counts the pods that may be ready for a moment only, and notes since when
 // each is ready: since ever, if it is so in the first look and was not restarted
 // a short while ago.
-func (r *readiness) fresh(pods []*kube.Pod, readySince map[string]time.Time, now time.Time) int {
+func (r *readiness) fresh(pods []*corev1.Pod, readySince map[string]time.Time, now time.Time) int {
 	fresh := 0
 	for _, pod := range pods {
-		run := fmt.Sprintf("%s/%d", pod.UID, pod.Restarts())
+		run := fmt.Sprintf("%s/%d", pod.UID, kube.Restarts(pod))
 		since, known := r.readySince[run]
 		if !known && (r.readySince != nil || restartedLately(pod, now)) {
 			since = now

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -19,8 +21,8 @@ import (
 
 func TestWaitReady(t *testing.T) {
 	t.Parallel()
-	crashing := func() kube.Pod {
-		return with("new", podWith(kube.ContainerStatus{RestartCount: 2, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(3, "Error", "")}))
+	crashing := func() corev1.Pod {
+		return with("new", podWith(corev1.ContainerStatus{RestartCount: 2, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(3, "Error", "")}))
 	}
 	for name, tc := range map[string]struct {
 		subsets map[string]int
@@ -163,7 +165,7 @@ func TestWaitReady(t *testing.T) {
 			subsets: map[string]int{release.Canary: 1},
 			work: fakeWorkloads{
 				build: func(time.Duration) snapshot { return deployed(release.Canary, startingPod()) },
-				event: []kube.Event{event(kube.EventTypeWarning, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404", 1)},
+				event: []corev1.Event{event(corev1.EventTypeWarning, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404", 1)},
 			},
 			after: probePatience,
 			want:  "subset canary: 0 of 1 pods ready: pod canary-0: container app: Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404; check `containerPort` and `readinessPath`",
@@ -172,8 +174,8 @@ func TestWaitReady(t *testing.T) {
 			subsets: map[string]int{release.Canary: 1},
 			work: fakeWorkloads{build: func(time.Duration) snapshot {
 				s := deployed(release.Canary)
-				s.deployments[0].Status.Conditions = []kube.Condition{{
-					Type: kube.DeploymentReplicaFailure, Status: kube.ConditionTrue, Reason: "FailedCreate", Message: "exceeded quota: q",
+				s.deployments[0].Status.Conditions = []appsv1.DeploymentCondition{{
+					Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: "exceeded quota: q",
 				}}
 				return s
 			}},
@@ -205,7 +207,7 @@ func TestWaitReady(t *testing.T) {
 		"a large image": {
 			subsets: map[string]int{release.Canary: 1},
 			work: fakeWorkloads{
-				event: []kube.Event{event(kube.EventTypeNormal, "Pulling", `Pulling image "large"`, 1)},
+				event: []corev1.Event{event(corev1.EventTypeNormal, "Pulling", `Pulling image "large"`, 1)},
 				build: func(since time.Duration) snapshot {
 					if since < 5*time.Minute {
 						return deployed(release.Canary, with("new", podWith(waitingFor("ContainerCreating", ""))))
@@ -218,7 +220,7 @@ func TestWaitReady(t *testing.T) {
 		"progress starts anew for a subset that was ready": {
 			subsets: map[string]int{release.Stable: 1, release.Canary: 1},
 			work: fakeWorkloads{
-				event: []kube.Event{event(kube.EventTypeNormal, "Pulling", `Pulling image "large"`, 1)},
+				event: []corev1.Event{event(corev1.EventTypeNormal, "Pulling", `Pulling image "large"`, 1)},
 				build: func(since time.Duration) snapshot {
 					canary := readyPod("new")
 					if since < 5*time.Minute {

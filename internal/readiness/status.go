@@ -3,6 +3,8 @@ package readiness
 import (
 	"context"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"canary/internal/kube"
 	"canary/internal/mesh"
 	"canary/internal/release"
@@ -33,7 +35,7 @@ func subsets(ctx context.Context, w workloads, app release.App) ([]SubsetStatus,
 		if deployment := s.deployment(name); deployment != nil {
 			status.Found, status.Wanted = true, 1 // the API's default
 			if replicas := deployment.Spec.Replicas; replicas != nil {
-				status.Wanted = *replicas
+				status.Wanted = int(*replicas)
 			}
 			status.Image = image(&deployment.Spec.Template.Spec)
 			state := s.subset(app, name, status.Wanted)
@@ -45,7 +47,7 @@ func subsets(ctx context.Context, w workloads, app release.App) ([]SubsetStatus,
 }
 
 // image is the app's own, not that of a sidecar.
-func image(spec *kube.PodSpec) string {
+func image(spec *corev1.PodSpec) string {
 	for _, container := range spec.Containers {
 		if container.Name != mesh.ProxyContainer {
 			return container.Image

@@ -3,25 +3,28 @@ package readiness
 import (
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
 	"canary/internal/kube"
 	"canary/internal/release"
 )
 
 const (
 	revisionAnnotation = "deployment.kubernetes.io/revision"
-	hashLabel          = kube.PodTemplateHashLabel
+	hashLabel          = appsv1.DefaultDeploymentUniqueLabelKey
 )
 
 // subsetState is one subset in a snapshot.
 type subsetState struct {
 	name      string
 	wanted    int
-	ready     []*kube.Pod // ready pods of the newest version
-	fresh     int         // of these pods, those that may be ready for a moment only
-	unready   []*kube.Pod // pods of the newest version that are not ready
-	older     int         // pods of older versions that still count
-	stages    int         // how far all pods of the newest version have come
-	ownReason *finding    // why there are no pods to look at
+	ready     []*corev1.Pod // ready pods of the newest version
+	fresh     int           // of these pods, those that may be ready for a moment only
+	unready   []*corev1.Pod // pods of the newest version that are not ready
+	older     int           // pods of older versions that still count
+	stages    int           // how far all pods of the newest version have come
+	ownReason *finding      // why there are no pods to look at
 }
 
 func (s *subsetState) done() bool {
@@ -67,7 +70,7 @@ func (s snapshot) subset(app release.App, name string, wanted int) *subsetState 
 		switch {
 		case hash == "" || pod.Labels[hashLabel] != hash:
 			state.older++
-		case pod.Ready() && hasSidecar(pod):
+		case kube.Ready(pod) && hasSidecar(pod):
 			state.ready = append(state.ready, pod)
 			state.stages += stage(pod)
 		default:
@@ -76,7 +79,7 @@ func (s snapshot) subset(app release.App, name string, wanted int) *subsetState 
 		}
 	}
 	for _, condition := range deployment.Status.Conditions {
-		if condition.Type == kube.DeploymentReplicaFailure && condition.Status == kube.ConditionTrue && len(state.ready) < wanted {
+		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue && len(state.ready) < wanted {
 			state.ownReason = &finding{
 				kind: kindCreate, uid: name, reason: condition.Reason, message: kube.OneLine(condition.Message), patience: shortPatience,
 				advice: "the namespace does not admit the pod: check its quota, its limit ranges and its admission webhooks",
@@ -86,7 +89,7 @@ func (s snapshot) subset(app release.App, name string, wanted int) *subsetState 
 	return state
 }
 
-func (s snapshot) deployment(subset string) *kube.Deployment {
+func (s snapshot) deployment(subset string) *appsv1.Deployment {
 	for i := range s.deployments {
 		if s.deployments[i].Labels[release.LabelSubset] == subset {
 			return &s.deployments[i]
@@ -97,7 +100,7 @@ func (s snapshot) deployment(subset string) *kube.Deployment {
 
 // newestHash is the pod-template-hash of the Deployment's newest version: of
 // its ReplicaSet with the Deployment's own revision.
-func (s snapshot) newestHash(deployment *kube.Deployment) string {
+func (s snapshot) newestHash(deployment *appsv1.Deployment) string {
 	for i := range s.replicaSets {
 		set := &s.replicaSets[i]
 		owned := false

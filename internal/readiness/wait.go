@@ -23,8 +23,8 @@ func AnyReady(ctx context.Context, c *kube.Client, app release.App, subset strin
 	if err != nil {
 		return false, err
 	}
-	for _, pod := range pods {
-		if pod.DeletionTimestamp == nil && pod.Ready() {
+	for i := range pods {
+		if pod := &pods[i]; pod.DeletionTimestamp == nil && kube.Ready(pod) {
 			return true, nil
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"golang.org/x/sync/errgroup"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"canary/internal/kube"
 	"canary/internal/release"
@@ -11,17 +13,17 @@ import (
 
 // snapshot is everything of one app at about the same moment.
 type snapshot struct {
-	deployments []kube.Deployment
-	replicaSets []kube.ReplicaSet
-	pods        []kube.Pod
+	deployments []appsv1.Deployment
+	replicaSets []appsv1.ReplicaSet
+	pods        []corev1.Pod
 }
 
 // workloads is where readiness looks.
 type workloads interface {
 	snapshot(ctx context.Context) (snapshot, error)
-	events(ctx context.Context, pod *kube.Pod) ([]kube.Event, error)
+	events(ctx context.Context, pod *corev1.Pod) ([]corev1.Event, error)
 	// log gives the end of what a container wrote before it ended.
-	log(ctx context.Context, pod *kube.Pod, container string) (string, error)
+	log(ctx context.Context, pod *corev1.Pod, container string) (string, error)
 }
 
 type clusterWorkloads struct {
@@ -48,11 +50,11 @@ func (w *clusterWorkloads) snapshot(ctx context.Context) (snapshot, error) {
 	return s, group.Wait()
 }
 
-func (w *clusterWorkloads) events(ctx context.Context, pod *kube.Pod) ([]kube.Event, error) {
+func (w *clusterWorkloads) events(ctx context.Context, pod *corev1.Pod) ([]corev1.Event, error) {
 	return w.client.Events(ctx, pod.Namespace, "involvedObject.uid="+string(pod.UID))
 }
 
-func (w *clusterWorkloads) log(ctx context.Context, pod *kube.Pod, container string) (string, error) {
+func (w *clusterWorkloads) log(ctx context.Context, pod *corev1.Pod, container string) (string, error) {
 	const lines = 10
 	log, err := w.client.Logs(ctx, pod.Namespace, pod.Name, container, true, lines)
 	if err != nil || lastLine(log) == "" {

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"canary/internal/kube"
 	"canary/test/bench"
 )
 
@@ -54,7 +55,7 @@ func (m *measurement) pods(t *testing.T) map[string]int {
 	require.NoError(t, err)
 	restarts := map[string]int{}
 	for _, pod := range pods {
-		restarts[string(pod.UID)] = pod.Restarts()
+		restarts[string(pod.UID)] = kube.Restarts(&pod)
 	}
 	return restarts
 }

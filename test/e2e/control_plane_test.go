@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -110,7 +111,7 @@ func serviceAddress(t *testing.T, c *kube.Client, namespace, name string) string
 }
 
 // cutOff keeps a pod from reaching an address, until the function that it gives is called.
-func cutOff(t *testing.T, c *kube.Client, pod kube.Pod, address string) (restore func()) {
+func cutOff(t *testing.T, c *kube.Client, pod corev1.Pod, address string) (restore func()) {
 	t.Helper()
 	const port = 9091
 	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"ephemeralContainers": []any{map[string]any{

@@ -79,7 +79,7 @@ func serveRegistry(t *testing.T, c *kube.Client) {
 			return err
 		}
 		for _, pod := range found {
-			if pod.Name == name && len(ready([]kube.Pod{pod})) == 1 {
+			if pod.Name == name && len(ready([]corev1.Pod{pod})) == 1 {
 				return nil
 			}
 		}

@@ -81,21 +81,21 @@ func versions(t *testing.T, c *kube.Client, namespace string) map[string]string 
 	pods, err := c.Pods(t.Context(), namespace, "")
 	require.NoError(t, err)
 	for _, pod := range pods {
-		found["pods/"+pod.Name] = fmt.Sprintf("%s restarts %d", pod.UID, pod.Restarts())
+		found["pods/"+pod.Name] = fmt.Sprintf("%s restarts %d", pod.UID, kube.Restarts(&pod))
 	}
 	return found
 }
 
 // podsOf lists the pods of a subset that are not ending.
-func podsOf(t *testing.T, c *kube.Client, namespace, name, subset string) []kube.Pod {
+func podsOf(t *testing.T, c *kube.Client, namespace, name, subset string) []corev1.Pod {
 	t.Helper()
 	pods, err := c.Pods(t.Context(), namespace, "app.kubernetes.io/name="+name+",app.kubernetes.io/subset="+subset)
 	require.NoError(t, err)
-	return slices.DeleteFunc(pods, func(pod kube.Pod) bool { return pod.DeletionTimestamp != nil })
+	return slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil })
 }
 
 // spec is all of a pod's spec.
-func spec(t *testing.T, c *kube.Client, pod kube.Pod) corev1.PodSpec {
+func spec(t *testing.T, c *kube.Client, pod corev1.Pod) corev1.PodSpec {
 	t.Helper()
 	object, err := objects(c, podResource, pod.Namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
 	require.NoError(t, err)
@@ -104,7 +104,7 @@ func spec(t *testing.T, c *kube.Client, pod kube.Pod) corev1.PodSpec {
 	return whole.Spec
 }
 
-func names(pods []kube.Pod) []string {
+func names(pods []corev1.Pod) []string {
 	var names []string
 	for _, pod := range pods {
 		names = append(names, pod.Name)
@@ -113,8 +113,8 @@ func names(pods []kube.Pod) []string {
 	return names
 }
 
-func ready(pods []kube.Pod) []kube.Pod {
-	return slices.DeleteFunc(slices.Clone(pods), func(pod kube.Pod) bool { return !pod.Ready() })
+func ready(pods []corev1.Pod) []corev1.Pod {
+	return slices.DeleteFunc(slices.Clone(pods), func(pod corev1.Pod) bool { return !kube.Ready(&pod) })
 }
 
 // eventually waits for a condition, which says what is missing as an error.

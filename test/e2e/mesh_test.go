@@ -23,7 +23,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"canary/internal/converge"
-	"canary/internal/kube"
 	"canary/internal/release"
 	"canary/internal/traffic"
 )
@@ -100,7 +99,7 @@ func (p *project) apiServer(t *testing.T) apiServer {
 	return apiServer{host: config.Host, http: client}
 }
 
-func (s apiServer) get(ctx context.Context, pod *kube.Pod) (status int, body string, err error) {
+func (s apiServer) get(ctx context.Context, pod *corev1.Pod) (status int, body string, err error) {
 	address := fmt.Sprintf("%s/api/v1/namespaces/%s/pods/%s:8080/proxy/", s.host, pod.Namespace, pod.Name)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -90,7 +91,7 @@ func (l *Logs) FollowProxies(ctx context.Context, c *kube.Client, namespaces []s
 	}
 }
 
-func (l *Logs) followProxy(ctx context.Context, pod *kube.Pod, since time.Time, add func(EnvoyLine)) {
+func (l *Logs) followProxy(ctx context.Context, pod *corev1.Pod, since time.Time, add func(EnvoyLine)) {
 	log, err := l.Follow(ctx, pod.Namespace, pod.Name, proxyContainer, since)
 	if err != nil {
 		return
@@ -105,8 +106,8 @@ func (l *Logs) followProxy(ctx context.Context, pod *kube.Pod, since time.Time, 
 	}
 }
 
-func proxyRuns(pod *kube.Pod) bool {
-	for _, list := range [][]kube.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+func proxyRuns(pod *corev1.Pod) bool {
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 		for _, s := range list {
 			if s.Name == proxyContainer && s.State.Running != nil {
 				return true

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -52,7 +53,7 @@ func StartPod(ctx context.Context, c *kube.Client, logs *Logs, namespace, image 
 	if _, err := c.Dynamic().Resource(podResource).Namespace(namespace).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
 		return nil, fmt.Errorf("create the generator's pod: %w", err)
 	}
-	if err := p.waitFor(ctx, "run", func(pod *kube.Pod) bool {
+	if err := p.waitFor(ctx, "run", func(pod *corev1.Pod) bool {
 		return len(pod.Status.ContainerStatuses) > 0 && pod.Status.ContainerStatuses[0].State.Waiting == nil
 	}); err != nil {
 		return nil, err
@@ -86,7 +87,7 @@ func (p *Pod) Stop(ctx context.Context) error {
 }
 
 // waitFor waits until the pod is so; nil waits until it is gone.
-func (p *Pod) waitFor(ctx context.Context, what string, so func(*kube.Pod) bool) error {
+func (p *Pod) waitFor(ctx context.Context, what string, so func(*corev1.Pod) bool) error {
 	const patience = 2 * time.Minute
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the generator's pod did not %s within %v", what, patience))
 	defer cancel()
@@ -103,7 +104,7 @@ func (p *Pod) waitFor(ctx context.Context, what string, so func(*kube.Pod) bool)
 	}
 }
 
-func (p *Pod) watch(ctx context.Context, w watch.Interface, so func(*kube.Pod) bool) (bool, error) {
+func (p *Pod) watch(ctx context.Context, w watch.Interface, so func(*corev1.Pod) bool) (bool, error) {
 	if so == nil {
 		pods, err := p.client.Pods(ctx, p.namespace, "")
 		if err != nil {
@@ -133,7 +134,7 @@ func (p *Pod) watch(ctx context.Context, w watch.Interface, so func(*kube.Pod) b
 			if !ok || so == nil {
 				continue
 			}
-			var pod kube.Pod
+			var pod corev1.Pod
 			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &pod); err != nil {
 				return false, err
 			}
