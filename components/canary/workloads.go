@@ -148,24 +148,32 @@ func container(c *config.Config, s subset, plan drain.Plan) corev1.ContainerArgs
 		Resources: corev1.ResourceRequirementsArgs{
 			Requests: pulumi.ToStringMap(map[string]string{"cpu": "10m", "memory": "32Mi"}),
 		},
-		// Every 2 s from the start: a pod is used as soon as it can serve. There is no
-		// startup or liveness probe because both restart what they find wrong, and a
-		// container that is slow or broken says more while it stands.
-		ReadinessProbe: corev1.ProbeArgs{
-			HttpGet: corev1.HTTPGetActionArgs{
-				Path: pulumi.String(c.ReadinessPath),
-				Port: pulumi.String(portName),
-			},
-			PeriodSeconds:    pulumi.Int(2),
-			TimeoutSeconds:   pulumi.Int(2),
-			FailureThreshold: pulumi.Int(3),
-		},
+		// A pod is used as soon as it can serve. There is no liveness probe: it would
+		// restart what it finds wrong, and a container that is broken says more while it
+		// stands.
+		StartupProbe:   probe(c, (c.StartSeconds+probePeriod-1)/probePeriod),
+		ReadinessProbe: probe(c, 3),
 		// The kubelet sleeps, so that the image needs no shell.
 		Lifecycle: corev1.LifecycleArgs{
 			PreStop: corev1.LifecycleHandlerArgs{
 				Sleep: corev1.SleepActionArgs{Seconds: pulumi.Int(plan.Seconds)},
 			},
 		},
+	}
+}
+
+// probePeriod is how often a probe asks, in seconds.
+const probePeriod = 2
+
+func probe(c *config.Config, failures int) corev1.ProbeArgs {
+	return corev1.ProbeArgs{
+		HttpGet: corev1.HTTPGetActionArgs{
+			Path: pulumi.String(c.ReadinessPath),
+			Port: pulumi.String(portName),
+		},
+		PeriodSeconds:    pulumi.Int(probePeriod),
+		TimeoutSeconds:   pulumi.Int(2),
+		FailureThreshold: pulumi.Int(failures),
 	}
 }
 

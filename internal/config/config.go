@@ -29,6 +29,8 @@ type Config struct {
 	ReadinessPath string
 	// ImagePullSecret is the name of a Secret in Namespace; "" is none.
 	ImagePullSecret string
+	// StartSeconds is how long the app's start may take, 1 to 3600 seconds.
+	StartSeconds int
 	// DrainSeconds is the longest request that survives a change, 1 to 3600 seconds.
 	DrainSeconds int
 	// Cluster is where the stack runs.

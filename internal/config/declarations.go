@@ -68,6 +68,10 @@ var declarations = []declaration{{
 		func(c *Config) *string { return &c.ImagePullSecret }, isSecretName),
 	example: "registry-credentials",
 }, {
+	Key: Key{"startSeconds", "600",
+		"Longest start of the app until readinessPath answers, in seconds: 1 to 3600. A container that takes longer is started anew."},
+	rule: wholeNumber(1, 3600, func(c *Config) *int { return &c.StartSeconds }),
+}, {
 	Key: Key{"drainSeconds", "20",
 		"Longest request that survives a change, in seconds: 1 to 3600."},
 	rule: wholeNumber(1, 3600, func(c *Config) *int { return &c.DrainSeconds }),

@@ -17,7 +17,7 @@ func TestParseDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(&Config{
 		Name: "app-example", Namespace: "app-example", Host: "app-example.app-example.localhost",
-		StableReplicas: 1, CanaryReplicas: 1, ContainerPort: 8080, ReadinessPath: "/", DrainSeconds: 20,
+		StableReplicas: 1, CanaryReplicas: 1, ContainerPort: 8080, ReadinessPath: "/", StartSeconds: 600, DrainSeconds: 20,
 		Cluster: Cluster{Provider: ProviderK3d, Name: "canary", Agents: 3, K3sImage: pins.K3sImage, HTTPPort: 80},
 		Istio: Istio{
 			Install: true, Gateway: "ingressgateway", Version: pins.IstioVersion, ChartRepository: pins.IstioChartRepository,
@@ -33,7 +33,7 @@ func TestParseEveryKey(t *testing.T) {
 	config, err := Parse(map[string]string{
 		"canaryWeight": "12.5", "name": "shop", "namespace": "store", "host": "shop.example.com",
 		"stableImage": "localhost:5000/shop:1", "canaryImage": digest, "stableReplicas": "4", "canaryReplicas": "2",
-		"containerPort": "9000", "readinessPath": "/ready?deep=1", "imagePullSecret": "ghcr.io", "drainSeconds": "3600",
+		"containerPort": "9000", "readinessPath": "/ready?deep=1", "imagePullSecret": "ghcr.io", "startSeconds": "90", "drainSeconds": "3600",
 		"clusterProvider": "existing", "clusterName": "other", "agents": "0", "k3sImage": "rancher/k3s:v1", "httpPort": "8080",
 		"kubeconfig": "apiVersion: v1\nkind: Config\n", "context": "staging", "importImages": "",
 		"istioInstall": "false", "istioGateway": "ingress", "istioVersion": "1.30.0", "istioChartRepository": "oci://ghcr.io/istio/release/charts",
@@ -44,7 +44,7 @@ func TestParseEveryKey(t *testing.T) {
 	require.Empty(t, cmp.Diff(&Config{
 		CanaryWeight: 1250, Name: "shop", Namespace: "store", Host: "shop.example.com",
 		StableImage: "localhost:5000/shop:1", CanaryImage: digest, StableReplicas: 4, CanaryReplicas: 2,
-		ContainerPort: 9000, ReadinessPath: "/ready?deep=1", ImagePullSecret: "ghcr.io", DrainSeconds: 3600,
+		ContainerPort: 9000, ReadinessPath: "/ready?deep=1", ImagePullSecret: "ghcr.io", StartSeconds: 90, DrainSeconds: 3600,
 		Cluster: Cluster{
 			Provider: ProviderExisting, Name: "other", Agents: 0, K3sImage: "rancher/k3s:v1", HTTPPort: 8080,
 			Kubeconfig: "apiVersion: v1\nkind: Config\n", Context: "staging",

@@ -86,6 +86,10 @@ func TestRules(t *testing.T) {
 			allowed: "a Secret's name: a-z, 0-9, - and . as in a DNS name, at most 253 characters; " +
 				"for example: pulumi config set imagePullSecret registry-credentials",
 		}, {
+			key: "startSeconds", good: []string{"1", "3600"}, bad: []string{"", "0", "3601", "90s"},
+			allowed: "a whole number from 1 to 3600; for example: pulumi config set startSeconds 600",
+		},
+		{
 			key: "drainSeconds", good: []string{"1", "3600"}, bad: []string{"", "0", "3601", "20s"},
 			allowed: "a whole number from 1 to 3600; for example: pulumi config set drainSeconds 20",
 		}, {

@@ -20,7 +20,7 @@ const (
 	never          = time.Duration(-1) // only the deadline for progress ends it
 	shortPatience  = 10 * time.Second  // the scheduler, a Secret that is being made
 	pullPatience   = 30 * time.Second  // a registry that does not answer well
-	probePatience  = time.Minute       // an app that starts slowly, beyond its own initial delay
+	probePatience  = time.Minute       // an app that does not answer, beyond its own initial delay
 	crashesAllowed = 1                 // one crash may be a race at the start
 )
 
@@ -47,6 +47,7 @@ type finding struct {
 	message   string
 	advice    string
 	patience  time.Duration // how long it must last to end the wait
+	start     time.Duration // how long the pod says that its start may take, while it starts
 	wantsLog  bool          // the container's last log line says more
 }
 
@@ -236,18 +237,34 @@ func unhealthy(pod *corev1.Pod, events []corev1.Event) (finding, bool) {
 			kind: kindProbe, container: status.Name, reason: "Unhealthy", message: event.Message, patience: probePatience,
 			advice: "check `containerPort` and `readinessPath`",
 		}
-		if status.Name == mesh.ProxyContainer {
-			f.advice = "the sidecar has no configuration yet: check that istiod runs and can be reached"
-		}
 		if container := containerNamed(pod, status.Name); container != nil {
 			f.patience += initialDelay(container.ReadinessProbe)
-			if container.StartupProbe != nil && (status.Started == nil || !*status.Started) {
-				f.patience = never // the pod says itself how long its start may take
+		}
+		if status.Name == mesh.ProxyContainer {
+			f.advice = "the sidecar has no configuration yet: check that istiod runs and can be reached"
+			return f, true
+		}
+		if f.start = startTime(pod, status); f.start > 0 {
+			f.patience = f.start
+			f.advice += fmt.Sprintf(", or give the app more than its %v in `startSeconds`", f.start)
+			if killed := last(about(events, status.Name), "Killing"); killed != nil && strings.Contains(killed.Message, "failed startup probe") {
+				f.patience = 0 // the time is over: the node has begun anew
 			}
 		}
 		return f, true
 	}
 	return finding{}, false
+}
+
+// startTime is how long the start of an app's container may take, which its startup
+// probe says; 0 when it has none or has started.
+func startTime(pod *corev1.Pod, status corev1.ContainerStatus) time.Duration {
+	container := containerNamed(pod, status.Name)
+	if container == nil || container.StartupProbe == nil || (status.Started != nil && *status.Started) {
+		return 0
+	}
+	probe := container.StartupProbe
+	return initialDelay(probe) + time.Duration(probe.PeriodSeconds*probe.FailureThreshold)*time.Second
 }
 
 func initialDelay(probe *corev1.Probe) time.Duration {
@@ -268,6 +285,9 @@ func pending(pod *corev1.Pod, events []corev1.Event) finding {
 		}
 		if !status.Ready && status.State.Running != nil {
 			f.container, f.message = status.Name, "runs, but is not ready"
+			if status.Name != mesh.ProxyContainer {
+				f.start = startTime(pod, status)
+			}
 			break
 		}
 	}

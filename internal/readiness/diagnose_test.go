@@ -33,6 +33,13 @@ func ended(code int32, reason, message string) corev1.ContainerState {
 	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason, Message: message}}
 }
 
+// slowStarter is a pod whose app may take five minutes to start.
+func slowStarter(started bool) *corev1.Pod {
+	pod := podWith(corev1.ContainerStatus{State: running(), Started: &started})
+	pod.Spec.Containers[0].StartupProbe = &corev1.Probe{InitialDelaySeconds: 60, PeriodSeconds: 2, FailureThreshold: 120}
+	return pod
+}
+
 // event is about the app container unless the reason is the pod's own; second
 // orders events in time.
 func event(kind, reason, message string, second int) corev1.Event {
@@ -124,14 +131,25 @@ func TestDiagnose(t *testing.T) {
 			[]corev1.Event{event(warning, "Unhealthy", "Readiness probe failed", 1)},
 			finding{kind: kindProbe, container: "app", reason: "Unhealthy", message: "Readiness probe failed", patience: probePatience + 30*time.Second},
 		},
-		"startup probe has its own time": {
-			func() *corev1.Pod {
-				pod := podWith(corev1.ContainerStatus{State: running(), Started: new(false)})
-				pod.Spec.Containers[0].StartupProbe = &corev1.Probe{}
-				return pod
-			}(),
-			[]corev1.Event{event(warning, "Unhealthy", "Startup probe failed", 1)},
-			finding{kind: kindProbe, container: "app", reason: "Unhealthy", message: "Startup probe failed", patience: never},
+		"starts": {
+			slowStarter(false), []corev1.Event{event(warning, "Unhealthy", "Startup probe failed", 1)},
+			finding{kind: kindProbe, container: "app", reason: "Unhealthy", message: "Startup probe failed", patience: 5 * time.Minute, start: 5 * time.Minute},
+		},
+		"starts, without a word": {
+			slowStarter(false), nil,
+			finding{kind: kindOther, container: "app", reason: "NotReady", message: "runs, but is not ready", patience: never, start: 5 * time.Minute},
+		},
+		"was not started in time": {
+			slowStarter(false),
+			[]corev1.Event{
+				event(warning, "Unhealthy", "Startup probe failed", 1),
+				event(normal, "Killing", "Container app failed startup probe, will be restarted", 2),
+			},
+			finding{kind: kindProbe, container: "app", reason: "Unhealthy", message: "Startup probe failed", start: 5 * time.Minute},
+		},
+		"was ready before": {
+			slowStarter(true), []corev1.Event{event(warning, "Unhealthy", "Readiness probe failed", 1)},
+			finding{kind: kindProbe, container: "app", reason: "Unhealthy", message: "Readiness probe failed", patience: probePatience},
 		},
 		"probe of another container": {
 			func() *corev1.Pod {

@@ -11,7 +11,7 @@
 //     finding has a patience: how long it must last to end the wait. Problems that
 //     pass by themselves in a healthy cluster have much, a wrong image name has none.
 //   - Pods that make no progress for two minutes end the wait whatever the reason;
-//     an image on its way has ten.
+//     an image on its way has ten, an app that starts what its startup probe grants.
 //
 // It only reads.
 package readiness

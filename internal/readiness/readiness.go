@@ -18,9 +18,13 @@ const (
 	firstLook = 200 * time.Millisecond // between two looks at the pods, at first
 	longLook  = time.Second            // the same after a while
 	// progressLimit is how long the wait goes on while no pod gets any further,
-	// pullLimit the same while an image is on its way.
+	// pullLimit the same while an image is on its way. An app that starts has the
+	// time that its pod grants, if that is longer.
 	progressLimit = 2 * time.Minute
 	pullLimit     = 10 * time.Minute
+	// toldAfter is how long an app may fail its probe until the line of progress says
+	// more than the reason. It must have passed before anybody is worried.
+	toldAfter = 10 * time.Second
 	// maxExamined bounds the pods of a subset whose events are read in one look.
 	maxExamined = 5
 	// steadyAfter is how long a pod that became ready during the wait must stay
@@ -118,7 +122,7 @@ func (r *readiness) round(ctx context.Context) ([]look, error) {
 			}
 			looks = append(looks, l)
 			if len(l.findings) > 0 {
-				line += " (" + l.findings[0].reason + ")"
+				line += " (" + r.hint(l.findings[0], time.Now()) + ")"
 			}
 		}
 		lines = append(lines, line)
@@ -129,6 +133,16 @@ func (r *readiness) round(ctx context.Context) ([]look, error) {
 		r.report(line)
 	}
 	return looks, nil
+}
+
+// hint is a finding as the line of progress tells it: an app that may still be
+// starting, or may never answer, is for the reader to judge.
+func (r *readiness) hint(f finding, now time.Time) string {
+	since, known := r.firstSeen[f.key()]
+	if f.kind != kindProbe || !known || now.Sub(since) < toldAfter {
+		return f.reason
+	}
+	return f.reason + ": " + f.message + "; " + f.advice
 }
 
 // fresh counts the pods that may be ready for a moment only, and notes since when
@@ -198,6 +212,7 @@ func (r *readiness) verdict(ctx context.Context, looks []look, now time.Time) er
 			if f.kind == kindPulling {
 				limit = pullLimit
 			}
+			limit = max(limit, f.start)
 		}
 		advances[l.name] = r.advances[l.name].reached(l.stages, now)
 		if idle := now.Sub(advances[l.name].at); ripe == nil && idle >= limit {

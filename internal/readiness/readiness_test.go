@@ -170,6 +170,29 @@ func TestWaitReady(t *testing.T) {
 			after: probePatience,
 			want:  "subset canary: 0 of 1 pods ready: pod canary-0: container app: Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404; check `containerPort` and `readinessPath`",
 		},
+		"an app that starts slowly": {
+			subsets: map[string]int{release.Canary: 1},
+			work: fakeWorkloads{
+				build: func(since time.Duration) snapshot {
+					if since < 4*time.Minute {
+						return deployed(release.Canary, with("new", slowStarter(false)))
+					}
+					return deployed(release.Canary, readyPod("new"))
+				},
+				event: []corev1.Event{event(corev1.EventTypeWarning, "Unhealthy", "Startup probe failed: connection refused", 1)},
+			},
+			after: 4*time.Minute + steadyAfter,
+		},
+		"an app that starts too slowly": {
+			subsets: map[string]int{release.Canary: 1},
+			work: fakeWorkloads{
+				build: func(time.Duration) snapshot { return deployed(release.Canary, with("new", slowStarter(false))) },
+				event: []corev1.Event{event(corev1.EventTypeWarning, "Unhealthy", "Startup probe failed: connection refused", 1)},
+			},
+			after: 5 * time.Minute,
+			want: "subset canary: 0 of 1 pods ready: pod canary-0: container app: Unhealthy: Startup probe failed: connection refused; " +
+				"check `containerPort` and `readinessPath`, or give the app more than its 5m0s in `startSeconds`",
+		},
 		"quota": {
 			subsets: map[string]int{release.Canary: 1},
 			work: fakeWorkloads{build: func(time.Duration) snapshot {
@@ -292,6 +315,32 @@ func TestWaitReadyReports(t *testing.T) {
 		require.Equal(t, strings.Split(`stable: 1 of 1 pods ready; canary: 0 of 1 pods ready, 1 of the version before still there (ErrImagePull)
 stable: 1 of 1 pods ready; canary: 1 of 1 pods ready, 1 of them for less than 3s, 1 of the version before still there
 stable: 1 of 1 pods ready; canary: 1 of 1 pods ready, 1 of the version before still there`, "\n"), lines)
+	})
+}
+
+func TestWaitReadyReportsAnAppThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		work := fakeWorkloads{
+			start: time.Now(),
+			build: func(since time.Duration) snapshot {
+				if since < time.Minute {
+					return deployed(release.Canary, with("new", slowStarter(false)))
+				}
+				return deployed(release.Canary, readyPod("new"))
+			},
+			event: []corev1.Event{event(corev1.EventTypeWarning, "Unhealthy", "Startup probe failed: connection refused", 1)},
+		}
+		told := map[string]time.Duration{}
+		report := func(line string) { told[line] = time.Since(work.start).Round(time.Second) }
+		require.NoError(t, newReadiness(&work, exampleApp, map[string]int{release.Canary: 1}, report).wait(t.Context()))
+		require.Equal(t, map[string]time.Duration{
+			"canary: 0 of 1 pods ready (Unhealthy)": 0,
+			"canary: 0 of 1 pods ready (Unhealthy: Startup probe failed: connection refused; " +
+				"check `containerPort` and `readinessPath`, or give the app more than its 5m0s in `startSeconds`)": 11 * time.Second,
+			"canary: 1 of 1 pods ready, 1 of them for less than 3s": time.Minute + time.Second,
+			"canary: 1 of 1 pods ready":                             time.Minute + 4*time.Second,
+		}, told)
 	})
 }
 
