@@ -9,6 +9,7 @@ import (
 
 	"canary/internal/config"
 	"canary/internal/drain"
+	"canary/internal/mesh"
 	"canary/internal/release"
 )
 
@@ -36,9 +37,17 @@ func namespaceArgs(c *config.Config) *corev1.NamespaceArgs {
 		Metadata: metav1.ObjectMetaArgs{
 			Name:        pulumi.String(c.Namespace),
 			Annotations: pulumi.StringMap{patchForce: pulumi.String("true")},
-			Labels:      pulumi.StringMap{"istio-injection": pulumi.String("enabled")},
+			Labels:      pulumi.ToStringMap(injectionLabels(c)),
 		},
 	}
+}
+
+// injectionLabels make Istio give every pod of a namespace a sidecar.
+func injectionLabels(c *config.Config) map[string]string {
+	if c.Istio.Revision != "" {
+		return map[string]string{mesh.LabelRevision: c.Istio.Revision}
+	}
+	return map[string]string{mesh.LabelInjection: "enabled"}
 }
 
 // configMapArgs holds the configuration of the example app in one subset.
@@ -75,6 +84,11 @@ func serviceArgs(c *config.Config) *corev1.ServiceArgs {
 // 3.4 MB larger for this one object; the pods, which are most of it, are typed.
 func deploymentArgs(c *config.Config, s subset) *apiextensions.CustomResourceArgs {
 	labels := pulumi.ToStringMap(s.labels())
+	podLabels := s.labels()
+	if c.Istio.Revision != "" {
+		// The namespace's label decides; this one makes a change of it replace the pods.
+		podLabels[mesh.LabelRevision] = c.Istio.Revision
+	}
 	plan := drain.App(c.DrainSeconds)
 	annotations := map[string]string{
 		// For a cluster without native sidecars (kubelets before 1.33), where the sidecar
@@ -98,7 +112,7 @@ func deploymentArgs(c *config.Config, s subset) *apiextensions.CustomResourceArg
 				"rollingUpdate": pulumi.Map{"maxUnavailable": pulumi.Int(0), "maxSurge": pulumi.Int(1)},
 			},
 			"template": corev1.PodTemplateSpecArgs{
-				Metadata: metav1.ObjectMetaArgs{Labels: labels, Annotations: pulumi.ToStringMap(annotations)},
+				Metadata: metav1.ObjectMetaArgs{Labels: pulumi.ToStringMap(podLabels), Annotations: pulumi.ToStringMap(annotations)},
 				Spec:     podSpec(c, s, plan),
 			},
 		}},

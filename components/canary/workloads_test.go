@@ -22,6 +22,8 @@ func TestWorkloads(t *testing.T) {
 		"readinessPath":   "/healthz",
 		"imagePullSecret": "registry",
 		"drainSeconds":    "60",
+		"startSeconds":    "91",
+		"istioRevision":   "1-31",
 	}
 	cases := []struct {
 		golden, token, name string

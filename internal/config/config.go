@@ -76,6 +76,9 @@ type Istio struct {
 	// Gateway is the value of the label istio on the ingress gateway's pods; another than
 	// "ingressgateway" only with an Istio that the stack does not install.
 	Gateway string
+	// Revision is the revision or tag of the Istio that injects the app's sidecars; "" is the one that
+	// answers to istio-injection=enabled.
+	Revision string
 	// Version is that of the charts: major.minor.patch.
 	Version string
 	// ChartRepository is an http, https or oci URL.

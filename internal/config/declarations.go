@@ -125,6 +125,12 @@ var declarations = []declaration{{
 	rule: text("a label's value: letters, digits, -, _ and ., at most 63 characters, "+defaultGateway+" with istioInstall true",
 		func(c *Config) *string { return &c.Istio.Gateway }, isLabelValue),
 }, {
+	Key: Key{"istioRevision", "",
+		"Revision or tag of the Istio that gives the app its sidecars (label istio.io/rev); empty means the one that answers to istio-injection=enabled."},
+	rule: text("a label's value: letters, digits, -, _ and ., at most 63 characters",
+		func(c *Config) *string { return &c.Istio.Revision }, isEmptyOrLabelValue),
+	example: "asm-managed",
+}, {
 	Key: Key{"istioVersion", pins.IstioVersion,
 		"Version of Istio's charts: major.minor.patch."},
 	rule: text("a version major.minor.patch", func(c *Config) *string { return &c.Istio.Version }, isVersion),

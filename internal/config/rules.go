@@ -178,6 +178,8 @@ func isLabelValue(value string) bool {
 	return value != "" && len(validation.IsValidLabelValue(value)) == 0
 }
 
+func isEmptyOrLabelValue(value string) bool { return len(validation.IsValidLabelValue(value)) == 0 }
+
 func isSecretName(value string) bool { return len(validation.IsDNS1123Subdomain(value)) == 0 }
 
 var readinessPathForm = regexp.MustCompile(`^/[!-~]*$`)

@@ -119,6 +119,9 @@ func TestRules(t *testing.T) {
 			allowed: "a label's value: letters, digits, -, _ and ., at most 63 characters, ingressgateway with istioInstall true; " +
 				"for example: pulumi config set istioGateway ingressgateway",
 		}, {
+			key: "istioRevision", good: []string{"", "1-31-4", "asm-managed", long(63)}, bad: []string{"-a", "a b", "a/b", long(64)},
+			allowed: "a label's value: letters, digits, -, _ and ., at most 63 characters; for example: pulumi config set istioRevision asm-managed",
+		}, {
 			key: "istioVersion", good: []string{"1.31.4", "0.0.0", "10.20.30"}, bad: []string{"", "1.31", "v1.31.4", "1.31.4-rc.0", "01.31.4", "1.31.x", "latest"},
 			allowed: "a version major.minor.patch; for example: pulumi config set istioVersion " + pins.IstioVersion,
 		}, {

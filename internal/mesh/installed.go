@@ -15,6 +15,9 @@ import (
 // ProxyContainer is the name of a sidecar's container, and of a gateway's.
 const ProxyContainer = "istio-proxy"
 
+// injectorSelector selects the webhooks that give pods a sidecar.
+const injectorSelector = "app=sidecar-injector"
+
 // istioNamespace is where Istio's charts install it by default.
 const istioNamespace = "istio-system"
 
@@ -50,7 +53,7 @@ func FindIstio(ctx context.Context, c *kube.Client) (InstalledIstio, error) {
 	for i := range deployments {
 		found.Istiods = append(found.Istiods, deployments[i].Namespace+"/"+deployments[i].Name)
 	}
-	injectors, err := c.Dynamic().Resource(webhooks).List(ctx, metav1.ListOptions{LabelSelector: "app=sidecar-injector"})
+	injectors, err := c.Dynamic().Resource(webhooks).List(ctx, metav1.ListOptions{LabelSelector: injectorSelector})
 	if err != nil {
 		return found, fmt.Errorf("list webhooks that inject sidecars: %w", err)
 	}

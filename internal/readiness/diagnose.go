@@ -11,7 +11,6 @@ import (
 
 	"canary/internal/kube"
 	"canary/internal/mesh"
-	"canary/internal/release"
 )
 
 // How long a problem must last before it ends the wait. Problems that pass by
@@ -49,6 +48,7 @@ type finding struct {
 	patience  time.Duration // how long it must last to end the wait
 	start     time.Duration // how long the pod says that its start may take, while it starts
 	wantsLog  bool          // the container's last log line says more
+	injection bool          // what injects sidecars says what to do
 }
 
 // key is the same for the same problem in the next look.
@@ -85,8 +85,7 @@ func uninjected(pod *corev1.Pod) (finding, bool) {
 	return finding{
 		kind: kindConfig, reason: "NoSidecar",
 		message: "it has no container " + mesh.ProxyContainer + ", so its traffic is neither split nor encrypted",
-		advice: fmt.Sprintf("namespace %s needs the label istio-injection=enabled before its pods are made: `pulumi up --refresh` writes it again, "+
-			"then `kubectl -n %s rollout restart deployment -l %s=%s`", pod.Namespace, pod.Namespace, release.LabelName, pod.Labels[release.LabelName]),
+		advice:  fmt.Sprintf("check the labels of namespace %s and Istio's webhooks that inject sidecars", pod.Namespace), injection: true,
 	}, true
 }
 

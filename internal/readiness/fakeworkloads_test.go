@@ -20,6 +20,7 @@ type fakeWorkloads struct {
 	build   func(since time.Duration) snapshot
 	event   []corev1.Event
 	logs    string
+	repair  string
 	failing func(since time.Duration) error
 }
 
@@ -38,6 +39,13 @@ func (w *fakeWorkloads) events(_ context.Context, pod *corev1.Pod) ([]corev1.Eve
 		return nil, nil
 	}
 	return w.event, nil
+}
+
+func (w *fakeWorkloads) injection(context.Context) (string, error) {
+	if w.repair == "" {
+		return "", errors.New("no right to read it")
+	}
+	return w.repair, nil
 }
 
 func (w *fakeWorkloads) log(context.Context, *corev1.Pod, string) (string, error) {
@@ -84,6 +92,13 @@ func readyPod(hash string) corev1.Pod {
 	pod := podWith(corev1.ContainerStatus{State: running(), Ready: true})
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 	return with(hash, pod)
+}
+
+// plainPod is ready and has no sidecar.
+func plainPod() corev1.Pod {
+	pod := readyPod("new")
+	pod.Spec.Containers = pod.Spec.Containers[:1]
+	return pod
 }
 
 func startingPod() corev1.Pod { return with("new", podWith(corev1.ContainerStatus{State: running()})) }

@@ -38,15 +38,15 @@ func TestWaitReady(t *testing.T) {
 		},
 		"ready, but without a sidecar": {
 			subsets: map[string]int{release.Canary: 1},
-			work: fakeWorkloads{build: func(time.Duration) snapshot {
-				pod := readyPod("new")
-				pod.Spec.Containers = pod.Spec.Containers[:1]
-				pod.Labels[release.LabelName] = "app-example"
-				return deployed(release.Canary, pod)
-			}},
+			work:    fakeWorkloads{repair: "type this", build: func(time.Duration) snapshot { return deployed(release.Canary, plainPod()) }},
 			want: "subset canary: 0 of 1 pods ready: pod canary-0: NoSidecar: it has no container istio-proxy, so its traffic is neither split nor encrypted; " +
-				"namespace ns needs the label istio-injection=enabled before its pods are made: `pulumi up --refresh` writes it again, " +
-				"then `kubectl -n ns rollout restart deployment -l app.kubernetes.io/name=app-example`",
+				"type this",
+		},
+		"ready, but without a sidecar, and nobody may know why": {
+			subsets: map[string]int{release.Canary: 1},
+			work:    fakeWorkloads{build: func(time.Duration) snapshot { return deployed(release.Canary, plainPod()) }},
+			want: "subset canary: 0 of 1 pods ready: pod canary-0: NoSidecar: it has no container istio-proxy, so its traffic is neither split nor encrypted; " +
+				"check the labels of namespace ns and Istio's webhooks that inject sidecars",
 		},
 		"nothing wanted": {
 			subsets: map[string]int{release.Canary: 0},

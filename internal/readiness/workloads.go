@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"canary/internal/kube"
+	"canary/internal/mesh"
 	"canary/internal/release"
 )
 
@@ -22,6 +23,8 @@ type snapshot struct {
 type workloads interface {
 	snapshot(ctx context.Context) (snapshot, error)
 	events(ctx context.Context, pod *corev1.Pod) ([]corev1.Event, error)
+	// injection says what would give the app's pods a sidecar.
+	injection(ctx context.Context) (string, error)
 	// log gives the end of what a container wrote before it ended.
 	log(ctx context.Context, pod *corev1.Pod, container string) (string, error)
 }
@@ -52,6 +55,14 @@ func (w *clusterWorkloads) snapshot(ctx context.Context) (snapshot, error) {
 
 func (w *clusterWorkloads) events(ctx context.Context, pod *corev1.Pod) ([]corev1.Event, error) {
 	return w.client.Events(ctx, pod.Namespace, "involvedObject.uid="+string(pod.UID))
+}
+
+func (w *clusterWorkloads) injection(ctx context.Context) (string, error) {
+	found, err := mesh.FindInjection(ctx, w.client, w.app.Namespace)
+	if err != nil {
+		return "", err
+	}
+	return found.Repair(release.LabelName + "=" + w.app.Name), nil
 }
 
 func (w *clusterWorkloads) log(ctx context.Context, pod *corev1.Pod, container string) (string, error) {

@@ -98,7 +98,7 @@ func (r *Relay) start(ctx context.Context, pod *corev1.Pod, progress func(string
 		return fmt.Errorf("create relay pod in namespace %s: %w", r.namespace, err)
 	}
 	if !hasSidecar(stored) {
-		return fmt.Errorf("relay pod in namespace %s got no sidecar: Istio injects one where the namespace has the label istio-injection=enabled and istiod runs", r.namespace)
+		return fmt.Errorf("relay pod in namespace %s got no sidecar: Istio injects one where the labels of the namespace ask for it (istio-injection or istio.io/rev) and istiod runs", r.namespace)
 	}
 	waiting := "not scheduled"
 	deadline := time.Now().Add(startTimeout)

@@ -73,7 +73,7 @@ func TestOpenFailsAndLeavesNothing(t *testing.T) {
 		{
 			name:    "no sidecar",
 			cluster: &fakeCluster{noSidecar: true, becomes: ready},
-			want:    `^relay pod in namespace app got no sidecar: Istio injects one where the namespace has the label istio-injection=enabled and istiod runs$`,
+			want:    `^relay pod in namespace app got no sidecar: Istio injects one where the labels of the namespace ask for it \(istio-injection or istio.io/rev\) and istiod runs$`,
 		},
 		{
 			name:    "no image",
