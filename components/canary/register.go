@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
+	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -79,7 +80,7 @@ func (b builder) deployment(s subset, w workloads, opts ...pulumi.ResourceOption
 	if err != nil {
 		return nil, fail(err)
 	}
-	deployment, err := apiextensions.NewCustomResource(b.ctx, name, deploymentArgs(cfg, s), append(opts, b.child(), after(needs...), still)...)
+	deployment, err := appsv1.NewDeployment(b.ctx, name, deploymentArgs(cfg, s), append(opts, b.child(), after(needs...), still)...)
 	if err != nil {
 		return nil, fail(err)
 	}

@@ -1,8 +1,7 @@
 package canary
 
 import (
-	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
-	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
+	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -79,10 +78,7 @@ func serviceArgs(c *config.Config) *corev1.ServiceArgs {
 // deploymentArgs is the Deployment of one subset. An update never goes below the
 // wanted number of ready pods, and a pod that ends first serves what reaches it
 // for drainSeconds more.
-//
-// The Kubernetes SDK's typed package for it, apps/v1, would make the program
-// 3.4 MB larger for this one object; the pods, which are most of it, are typed.
-func deploymentArgs(c *config.Config, s subset) *apiextensions.CustomResourceArgs {
+func deploymentArgs(c *config.Config, s subset) *appsv1.DeploymentArgs {
 	labels := pulumi.ToStringMap(s.labels())
 	podLabels := s.labels()
 	if c.Istio.Revision != "" {
@@ -100,22 +96,20 @@ func deploymentArgs(c *config.Config, s subset) *apiextensions.CustomResourceArg
 		annotations[checksumAnnotation] = checksum(nginxConfig(s.name, c.ContainerPort))
 	}
 
-	return &apiextensions.CustomResourceArgs{
-		ApiVersion: pulumi.String("apps/v1"),
-		Kind:       pulumi.String("Deployment"),
-		Metadata:   metadata(c, s.object, s.labels(), map[string]string{skipAwait: "true"}),
-		OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{
-			"replicas": pulumi.Int(s.replicas),
-			"selector": metav1.LabelSelectorArgs{MatchLabels: labels},
-			"strategy": pulumi.Map{
-				"type":          pulumi.String("RollingUpdate"),
-				"rollingUpdate": pulumi.Map{"maxUnavailable": pulumi.Int(0), "maxSurge": pulumi.Int(1)},
+	return &appsv1.DeploymentArgs{
+		Metadata: metadata(c, s.object, s.labels(), map[string]string{skipAwait: "true"}),
+		Spec: appsv1.DeploymentSpecArgs{
+			Replicas: pulumi.Int(s.replicas),
+			Selector: metav1.LabelSelectorArgs{MatchLabels: labels},
+			Strategy: appsv1.DeploymentStrategyArgs{
+				Type:          pulumi.String("RollingUpdate"),
+				RollingUpdate: appsv1.RollingUpdateDeploymentArgs{MaxUnavailable: pulumi.Int(0), MaxSurge: pulumi.Int(1)},
 			},
-			"template": corev1.PodTemplateSpecArgs{
+			Template: corev1.PodTemplateSpecArgs{
 				Metadata: metav1.ObjectMetaArgs{Labels: pulumi.ToStringMap(podLabels), Annotations: pulumi.ToStringMap(annotations)},
 				Spec:     podSpec(c, s, plan),
 			},
-		}},
+		},
 	}
 }
 
