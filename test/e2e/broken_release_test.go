@@ -48,9 +48,10 @@ func TestBrokenRelease(t *testing.T) {
 		within: 90 * time.Second,
 	}, {
 		name:     "bad probe",
-		settings: []string{"canaryImage=" + imageDeaf},
-		says:     `pod \S+: container app: Unhealthy: Readiness probe failed: .*; check .containerPort. and .readinessPath.`,
-		within:   2 * time.Minute,
+		settings: []string{"canaryImage=" + imageDeaf, "startSeconds=10"},
+		says: `pod \S+: container app: Unhealthy: Startup probe failed: .*; ` +
+			`check .containerPort. and .readinessPath., or give the app more than its 10s in .startSeconds.`,
+		within: time.Minute,
 	}, {
 		// No setting asks a pod for more than a node has: the cluster is made full instead.
 		name:     "unschedulable",

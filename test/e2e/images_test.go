@@ -25,6 +25,7 @@ var (
 	imageCrash    = testImage("testserver:crash")  // ends before it listens
 	imageFickle   = testImage("testserver:fickle") // ends soon after it became ready
 	imageDeaf     = testImage("testserver:deaf")   // serves on a port that nobody asks for
+	imageSlow     = testImage("testserver:slow")   // serves after 75 s
 	imageCutoff   = testImage("cutoff:latest")
 	imageHungry   = testImage("hungry:latest")
 	imageRegistry = testImage("testregistry:latest")
@@ -46,13 +47,14 @@ func buildImages(t *testing.T) []string {
 	importImage(t, imageCrash, archive(t, server), "/testserver", "-listen", "nowhere")
 	importImage(t, imageFickle, archive(t, server), "/testserver", "-listen", ":8080", "-crash-after", "2s")
 	importImage(t, imageDeaf, archive(t, server), "/testserver", "-listen", ":9999")
+	importImage(t, imageSlow, archive(t, server), "/testserver", "-listen", ":8080", "-listen-after", "75s")
 	importImage(t, imageHungry, archive(t, buildProgram(t, "hungry")), "/hungry")
 	importImage(t, imageCutoff, archive(t, buildProgram(t, "cutoff")), "/cutoff")
 	image := pullable(t)
 	imageByDigest = image.reference
 	registry := archive(t, append(buildProgram(t, "testregistry"), image.files...))
 	importImage(t, imageRegistry, registry, "/testregistry", "-listen", fmt.Sprintf("127.0.0.1:%d", registryPort))
-	return []string{imageGood, imageNext, imageCrash, imageFickle, imageDeaf, imageCutoff, imageHungry, imageRegistry}
+	return []string{imageGood, imageNext, imageCrash, imageFickle, imageDeaf, imageSlow, imageCutoff, imageHungry, imageRegistry}
 }
 
 type file struct {
