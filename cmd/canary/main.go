@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"canary/internal/drift"
 	"canary/internal/release"
 	"canary/internal/stack"
 )
@@ -29,7 +30,9 @@ type environment struct {
 	// terminal.
 	terminal *os.File
 	outputs  func(ctx context.Context, stackName string) (*stack.Outputs, error)
-	connect  func(kubeconfig stack.Secret) (cluster, error)
+	// written is what the stack wrote, for status.
+	written func(ctx context.Context, stackName string) ([]drift.Object, error)
+	connect func(kubeconfig stack.Secret) (cluster, error)
 	// screen is stdout when it is a terminal, otherwise nil; view, pause and now
 	// are for status.
 	screen *os.File
@@ -44,6 +47,7 @@ func main() {
 		stderr:   os.Stderr,
 		terminal: terminalOf(os.Stderr),
 		outputs:  stack.Read,
+		written:  stack.Written,
 		connect:  connect,
 		screen:   terminalOf(os.Stdout),
 		view:     openView,

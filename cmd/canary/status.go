@@ -7,9 +7,11 @@ import (
 	"net/url"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"canary/internal/converge"
+	"canary/internal/drift"
 	"canary/internal/kube"
 	"canary/internal/readiness"
 	"canary/internal/release"
@@ -24,6 +26,7 @@ type view interface {
 	Split(ctx context.Context) (release.Split, error)
 	Subsets(ctx context.Context) ([]readiness.SubsetStatus, error)
 	Proxies(ctx context.Context, want release.Split) ([]converge.ProxyStatus, error)
+	Changes(ctx context.Context, objects []drift.Object) ([]drift.Change, error)
 	Close()
 }
 
@@ -50,6 +53,10 @@ func (v clusterView) Subsets(ctx context.Context) ([]readiness.SubsetStatus, err
 	return readiness.Subsets(ctx, v.client, v.app)
 }
 
+func (v clusterView) Changes(ctx context.Context, objects []drift.Object) ([]drift.Change, error) {
+	return drift.Find(ctx, v.client, objects)
+}
+
 type statusCommand struct {
 	env       environment
 	output    string
@@ -66,7 +73,8 @@ func newStatus(env environment) *cobra.Command {
 
 Side by side: the split that the stack's last update was for, the split of the
 app's VirtualService, what every proxy of the cluster really does with requests
-for the app (read from its Envoy), and the pods and the image of each subset.
+for the app (read from its Envoy), and the pods and the image of each subset. What
+somebody else changed in the stack's objects is told, too.
 
 A proxy without a route for the app does not serve it, and is not counted. A
 proxy that cannot be read counts as one that differs, unless its pod is ending
@@ -97,10 +105,11 @@ Exit codes: 0 all agree and the wanted pods are ready, 1 something differs,
 }
 
 func (s *statusCommand) run(ctx context.Context) error {
-	outputs, err := s.env.outputs(ctx, s.stackName)
+	wrote, err := s.read(ctx)
 	if err != nil {
 		return err
 	}
+	outputs := wrote.outputs
 	address, err := url.Parse(outputs.URL)
 	if err != nil {
 		return fmt.Errorf("the stack's output url: %w", err)
@@ -110,12 +119,12 @@ func (s *statusCommand) run(ctx context.Context) error {
 		return err
 	}
 	defer v.Close()
-	first, err := look(ctx, v, outputs)
+	first, err := look(ctx, v, wrote)
 	if err != nil {
 		return err
 	}
 	if s.watch {
-		return s.follow(ctx, v, outputs, first)
+		return s.follow(ctx, v, wrote, first)
 	}
 	write := first.table
 	if s.output == outputJSON {
@@ -127,8 +136,30 @@ func (s *statusCommand) run(ctx context.Context) error {
 	return first.exit()
 }
 
+// update is the stack's last one: what it put out, and what it wrote.
+type update struct {
+	outputs *stack.Outputs
+	objects []drift.Object
+}
+
+// read asks the CLI for both at the same time.
+func (s *statusCommand) read(ctx context.Context) (*update, error) {
+	var last update
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		last.outputs, err = s.env.outputs(ctx, s.stackName)
+		return err
+	})
+	group.Go(func() (err error) {
+		last.objects, err = s.env.written(ctx, s.stackName)
+		return err
+	})
+	return &last, group.Wait()
+}
+
 // look gathers everything once.
-func look(ctx context.Context, v view, outputs *stack.Outputs) (*status, error) {
+func look(ctx context.Context, v view, last *update) (*status, error) {
+	outputs := last.outputs
 	configured, err := configuredSplit(outputs)
 	if err != nil {
 		return nil, err
@@ -152,8 +183,13 @@ func look(ctx context.Context, v view, outputs *stack.Outputs) (*status, error) 
 	if err != nil {
 		return nil, err
 	}
+	changes, err := v.Changes(ctx, last.objects)
+	if err != nil {
+		return nil, err
+	}
 	result.add(want, subsets, proxies)
 	result.judge(configured, live, liveErr)
+	result.changed(changes)
 	return result, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"canary/internal/converge"
+	"canary/internal/drift"
 	"canary/internal/readiness"
 	"canary/internal/release"
 	"canary/internal/stack"
@@ -28,6 +29,7 @@ type picture struct {
 	err     error // of reading the split
 	subsets []readiness.SubsetStatus
 	proxies []converge.ProxyStatus
+	changes []drift.Change
 }
 
 // fakeView gives one picture per look; the last one stays.
@@ -55,6 +57,13 @@ func (f *fakeView) Subsets(context.Context) ([]readiness.SubsetStatus, error) {
 
 func (f *fakeView) Proxies(context.Context, release.Split) ([]converge.ProxyStatus, error) {
 	return f.now().proxies, nil
+}
+
+func (f *fakeView) Changes(_ context.Context, objects []drift.Object) ([]drift.Change, error) {
+	if len(objects) != 1 {
+		return nil, errors.New("the stack wrote one object")
+	}
+	return f.now().changes, nil
 }
 
 func (f *fakeView) Close() { f.closed = true }
@@ -97,9 +106,10 @@ func showStatus(ctx context.Context, f *fakeView, args ...string) (code int, std
 				URL: "http://web.test:8080", Namespace: "shop", Name: "web", Split: map[string]float64{"stable": 50, "canary": 50},
 			}, nil
 		},
-		view:  func(_ stack.Secret, app release.App) (view, error) { f.app = app; return f, nil },
-		pause: time.Second,
-		now:   func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
+		written: func(context.Context, string) ([]drift.Object, error) { return []drift.Object{{Kind: "Service"}}, nil },
+		view:    func(_ stack.Secret, app release.App) (view, error) { f.app = app; return f, nil },
+		pause:   time.Second,
+		now:     func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
 	})
 	return code, out.String(), errs.String()
 }
@@ -131,6 +141,13 @@ func TestStatus(t *testing.T) {
 		}, 1},
 		"no-canary": {func(p *picture) {
 			p.subsets = []readiness.SubsetStatus{subset("stable", 2, 2, 0), {Name: "canary"}}
+		}, 1},
+		"changed-by-others": {func(p *picture) {
+			p.changes = []drift.Change{
+				{Object: drift.Object{Kind: "Deployment", Namespace: "shop", Name: "web"}, Fields: []string{"spec.replicas: 2 => 1"}, By: "kubectl at 2026-01-02 03:04:00 UTC"},
+				{Object: drift.Object{Kind: "Service", Namespace: "shop", Name: "web"}, Gone: true},
+			}
+			p.subsets = []readiness.SubsetStatus{subset("stable", 1, 1, 0), subset("canary", 0, 1, 0)}
 		}, 1},
 		"gateway-ending": {func(p *picture) { p.proxies[1].Ready = false }, 1},
 		"no-gateway":     {func(p *picture) { p.proxies = []converge.ProxyStatus{egress, serves("web-1", evenly, false)} }, 1},
@@ -174,6 +191,7 @@ func TestStatusNeedsTheSplitOfTheStack(t *testing.T) {
 	code := run(t.Context(), []string{"status"}, environment{
 		stdout: new(bytes.Buffer), stderr: &stderr,
 		outputs: func(context.Context, string) (*stack.Outputs, error) { return &stack.Outputs{}, nil },
+		written: func(context.Context, string) ([]drift.Object, error) { return nil, nil },
 		view:    func(stack.Secret, release.App) (view, error) { return &fakeView{pictures: []picture{good()}}, nil },
 	})
 	require.Equal(t, 3, code)
@@ -218,6 +236,7 @@ func TestWatchReadsTheConfigurationAgain(t *testing.T) {
 		read := 0
 		code := run(ctx, []string{"status", "--watch"}, environment{
 			stdout: &stdout, stderr: new(bytes.Buffer),
+			written: func(context.Context, string) ([]drift.Object, error) { return []drift.Object{{Kind: "Service"}}, nil },
 			outputs: func(context.Context, string) (*stack.Outputs, error) {
 				read++
 				split := map[string]float64{"stable": 50, "canary": 50}

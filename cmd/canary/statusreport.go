@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"canary/internal/converge"
+	"canary/internal/drift"
 	"canary/internal/readiness"
 	"canary/internal/release"
 )
@@ -138,6 +139,19 @@ func (s *status) judge(configured, live release.Split, liveErr error) {
 			differs("%s still has pods of the version before: %d", subset.Subset, subset.Older)
 		}
 	}
+	s.Agrees = len(s.Differences) == 0
+}
+
+// changed says what somebody else changed in the stack's objects, before what came of
+// it. Another split has words of its own.
+func (s *status) changed(changes []drift.Change) {
+	lines := []string{}
+	for _, change := range changes {
+		if s.Live != nil && *s.Live == s.Configured || change.Object.Kind != "VirtualService" {
+			lines = append(lines, change.String()+": `pulumi up --refresh` takes this back")
+		}
+	}
+	s.Differences = append(lines, s.Differences...)
 	s.Agrees = len(s.Differences) == 0
 }
 

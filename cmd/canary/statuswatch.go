@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/term"
-
-	"canary/internal/stack"
 )
 
 const (
@@ -23,7 +21,7 @@ const (
 )
 
 // follow looks again until the context ends, which is the way to end it.
-func (s *statusCommand) follow(ctx context.Context, v view, outputs *stack.Outputs, last *status) error {
+func (s *statusCommand) follow(ctx context.Context, v view, wrote *update, last *status) error {
 	show := s.lines
 	switch {
 	case s.output == outputJSON:
@@ -43,11 +41,11 @@ func (s *statusCommand) follow(ctx context.Context, v view, outputs *stack.Outpu
 		}
 		if last.Live != nil && *last.Live != last.Configured && s.env.now().Sub(outputsRead) >= outputsPause {
 			outputsRead = s.env.now()
-			if fresh, err := s.env.outputs(ctx, s.stackName); err == nil { // an update that is under way holds them back
-				outputs = fresh
+			if fresh, err := s.read(ctx); err == nil { // an update that is under way holds them back
+				wrote = fresh
 			}
 		}
-		next, err := look(ctx, v, outputs)
+		next, err := look(ctx, v, wrote)
 		switch {
 		case ctx.Err() != nil:
 			return last.exit()

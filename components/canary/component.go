@@ -58,7 +58,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource(componentType, name, c, opts...); err != nil {
 		return nil, fmt.Errorf("register component %s: %w", name, err)
 	}
-	b := builder{ctx: ctx, name: name, args: args, component: c, phases: newPhases(ctx, name, args)}
+	phases, err := newPhases(ctx, name, args)
+	if err != nil {
+		return nil, err
+	}
+	b := builder{ctx: ctx, name: name, args: args, component: c, phases: phases}
 	workloads, err := b.workloads()
 	if err != nil {
 		return nil, err
@@ -101,8 +105,11 @@ func RollBackFirst(ctx *pulumi.Context, args *Args, needed []pulumi.Resource) (a
 	if ctx.DryRun() {
 		return pulumi.NewResourceArray(needed...), nil
 	}
-	done := newPhases(ctx, "roll back", args).rollBack()
-	return done.ApplyT(func(any) []pulumi.Resource { return needed }).(pulumi.ResourceArrayOutput), nil
+	phases, err := newPhases(ctx, "roll back", args)
+	if err != nil {
+		return nil, err
+	}
+	return phases.rollBack().ApplyT(func(any) []pulumi.Resource { return needed }).(pulumi.ResourceArrayOutput), nil
 }
 
 // url is where ingress traffic reaches the app. The port is that of this machine

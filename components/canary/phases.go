@@ -28,9 +28,13 @@ type phases struct {
 	kubeconfig func() (string, error)
 }
 
-func newPhases(ctx *pulumi.Context, name string, args *Args) phases {
+func newPhases(ctx *pulumi.Context, name string, args *Args) (phases, error) {
+	want, err := wanted(args.Config)
+	if err != nil {
+		return phases{}, err
+	}
 	p := phases{
-		ctx: ctx, name: name, args: args, rollout: rollout.New(wanted(args.Config)),
+		ctx: ctx, name: name, args: args, rollout: rollout.New(want),
 		connect: args.connect, hooks: args.hooks, kubeconfig: hooks.Value(ctx, args.Kubeconfig),
 	}
 	if p.connect == nil {
@@ -39,17 +43,19 @@ func newPhases(ctx *pulumi.Context, name string, args *Args) phases {
 	if p.hooks == nil {
 		p.hooks = hooks.Of(ctx)
 	}
-	return p
+	return p, nil
 }
 
 // wanted is where the configuration leads a rollout.
-func wanted(c *config.Config) rollout.Wanted {
+func wanted(c *config.Config) (rollout.Wanted, error) {
+	objects, err := asWritten(c)
 	return rollout.Wanted{
+		Objects: objects,
 		Split:   weights(c),
 		Pods:    map[string]int{release.Stable: c.StableReplicas, release.Canary: c.CanaryReplicas},
 		Timeout: c.ConvergeTimeout,
 		Gateway: c.Istio.Gateway,
-	}
+	}, err
 }
 
 // rollBack comes before every resource.

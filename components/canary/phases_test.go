@@ -16,10 +16,13 @@ import (
 
 func TestWanted(t *testing.T) {
 	t.Parallel()
-	got := wanted(configuration(t, map[string]string{
+	got, err := wanted(configuration(t, map[string]string{
 		"canaryWeight": "12.5", "stableReplicas": "3", "canaryReplicas": "2", "convergeTimeout": "90",
 		"clusterProvider": "existing", "kubeconfig": "~/.kube/config", "istioInstall": "false", "istioGateway": "ingress",
 	}))
+	require.NoError(t, err)
+	require.Len(t, got.Objects, 10)
+	got.Objects = nil // see TestAsWritten
 	require.Equal(t, rollout.Wanted{
 		Split:   release.Split{Stable: 8750, Canary: 1250},
 		Pods:    map[string]int{release.Stable: 3, release.Canary: 2},

@@ -3,7 +3,6 @@ package release
 import (
 	"context"
 	"strings"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -77,21 +76,11 @@ func SplitAuthor(ctx context.Context, c *kube.Client, app App) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return authorOf(object.GetManagedFields()), nil
+	return kube.LastWriter(object.GetManagedFields(), "http"), nil
 }
 
-func authorOf(entries []metav1.ManagedFieldsEntry) string {
-	var last metav1.ManagedFieldsEntry
-	for _, entry := range entries {
-		if entry.FieldsV1 == nil || !strings.Contains(entry.FieldsV1.GetRawString(), `"f:http"`) {
-			continue
-		}
-		if entry.Time != nil && (last.Time == nil || last.Time.Before(entry.Time)) {
-			last = entry
-		}
-	}
-	if last.Time == nil {
-		return ""
-	}
-	return last.Manager + " at " + last.Time.UTC().Format(time.DateTime+" MST")
+// Ours reports whether the last writer of a field is the stack itself: Pulumi's
+// provider, or a roll back of this program.
+func Ours(author string) bool {
+	return strings.HasPrefix(author, "pulumi-kubernetes") || strings.HasPrefix(author, fieldManager+" ")
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"canary/internal/converge"
+	"canary/internal/drift"
 	"canary/internal/kube"
 	"canary/internal/mesh"
 	"canary/internal/readiness"
@@ -28,6 +29,8 @@ type Cluster interface {
 	WaitReady(ctx context.Context, pods map[string]int, report func(string)) error
 	// CheckGateway checks that a pod of the ingress gateway runs, by its label istio.
 	CheckGateway(ctx context.Context, label string) error
+	// Changes are what somebody else changed in objects.
+	Changes(ctx context.Context, objects []drift.Object) ([]drift.Change, error)
 	// GatewayOff says why the ingress gateway wants no pods; "" when it wants some.
 	GatewayOff(ctx context.Context, label string) (string, error)
 	// Warm waits until the proxies hold both subsets.
@@ -81,6 +84,10 @@ func (l liveApp) WaitReady(ctx context.Context, pods map[string]int, report func
 
 func (l liveApp) CheckGateway(ctx context.Context, label string) error {
 	return mesh.CheckGateway(ctx, l.client, label)
+}
+
+func (l liveApp) Changes(ctx context.Context, objects []drift.Object) ([]drift.Change, error) {
+	return drift.Find(ctx, l.client, objects)
 }
 
 func (l liveApp) GatewayOff(ctx context.Context, label string) (string, error) {

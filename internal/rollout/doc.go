@@ -19,7 +19,8 @@
 //     ends early when the VirtualService says something else, or nothing lets
 //     requests in.
 //  5. Finish, after the last change of the pods. A pod that is not ready fails the
-//     update, now that the split is where it should be.
+//     update, now that the split is where it should be; so does an object that
+//     somebody else changed, since the update has not seen it.
 //
 // rollout.go is the way of the split from top to bottom. The waits themselves are
 // packages readiness and converge.

@@ -8,6 +8,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"canary/internal/drift"
 	"canary/internal/release"
 )
 
@@ -18,6 +19,11 @@ type driftError struct{ message string }
 
 func (e *driftError) Error() string { return e.message }
 
+// changed says what somebody else changed, and what takes it back.
+func changed(changes []drift.Change) *driftError {
+	return &driftError{fmt.Sprintf("somebody else changed the stack's objects:\n%s\n`pulumi up --refresh` takes this back", drift.Lines(changes))}
+}
+
 // driftPause is how often the VirtualService is looked at during a wait.
 const driftPause = time.Second
 
@@ -26,18 +32,39 @@ const driftPause = time.Second
 func (r *Rollout) endOnDrift(parent context.Context, cluster Cluster) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	go func() {
+		looks := []func(context.Context, Cluster) error{r.drift}
 		for {
-			if err := r.drift(ctx, cluster); err != nil {
-				cancel(err)
+			for _, look := range looks {
+				if err := look(ctx, cluster); err != nil {
+					cancel(err)
+				}
 			}
 			select {
 			case <-ctx.Done():
 				return
 			case <-time.After(driftPause):
 			}
+			// Most waits are over by now, and were not held up.
+			looks = []func(context.Context, Cluster) error{r.drift, r.routingDrift}
 		}
 	}()
 	return ctx, func() { cancel(nil) }
+}
+
+// routingDrift looks at the objects without which no proxy gets the split; it is nil
+// where they cannot be read.
+func (r *Rollout) routingDrift(ctx context.Context, cluster Cluster) error {
+	var routing []drift.Object
+	for _, object := range r.want.Objects {
+		if object.Kind == "Gateway" || object.Kind == "VirtualService" {
+			routing = append(routing, object)
+		}
+	}
+	changes, err := cluster.Changes(ctx, routing)
+	if err != nil || len(changes) == 0 {
+		return nil //nolint:nilerr // the wait itself tells that the cluster does not answer
+	}
+	return &driftError{fmt.Sprintf("the split %s is written, but %v", r.want.Split, changed(changes))}
 }
 
 // drift compares the VirtualService with the wanted split, and looks whether there

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"canary/internal/converge"
+	"canary/internal/drift"
 	"canary/internal/release"
 	"canary/internal/rollout/rollouttest"
 )
@@ -44,6 +45,14 @@ func TestDriftEndsTheWait(t *testing.T) {
 			app:  &rollouttest.Cluster{InForce: release.Split{Stable: 1, Canary: 1}, Off: "Deployment istio-system/istio-ingressgateway wants 0 pods"},
 			err: "the split stable 50 / canary 50 is written, but there is no way in, and ingress traffic fails: " +
 				"Deployment istio-system/istio-ingressgateway wants 0 pods",
+		},
+		{
+			name: "somebody changed the Gateway",
+			app: &rollouttest.Cluster{InForce: release.Split{Stable: 1, Canary: 1}, Changed: []drift.Change{{
+				Object: drift.Object{Kind: "Gateway", Namespace: "shop", Name: "web"}, Fields: []string{"spec.servers[0].hosts[0]: a => b"},
+			}}},
+			err: "the split stable 50 / canary 50 is written, but somebody else changed the stack's objects:\n" +
+				"  Gateway shop/web has spec.servers[0].hosts[0]: a => b\n`pulumi up --refresh` takes this back",
 		},
 		{name: "somebody made it impossible", app: &rollouttest.Cluster{SplitErr: release.ErrNoSplit}, err: release.ErrNoSplit.Error()},
 	}

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"canary/internal/converge"
+	"canary/internal/drift"
 	"canary/internal/release"
 )
 
@@ -25,6 +25,8 @@ type Wanted struct {
 	Pods map[string]int
 	// Timeout is the longest wait for the proxies.
 	Timeout time.Duration
+	// Objects are those of the app, as the stack writes them.
+	Objects []drift.Object
 	// Gateway is the value of the label istio of the ingress gateway's pods.
 	Gateway string
 }
@@ -61,7 +63,7 @@ func (r *Rollout) RollBack(ctx context.Context, cluster Cluster, say Voice) erro
 		return err
 	}
 	by := ""
-	if author, err := cluster.Author(ctx); err == nil && author != "" && !ours(author) {
+	if author, err := cluster.Author(ctx); err == nil && author != "" && !release.Ours(author) {
 		by = ", written by " + author
 	}
 	say.Info(fmt.Sprintf("rolling back before anything else: the split in force is %s%s", inForce, by))
@@ -159,9 +161,25 @@ func (r *Rollout) Converge(ctx context.Context, cluster Cluster, say Voice) erro
 	return nil
 }
 
-// Finish looks at the pods of both subsets, also of one that has lost weight.
-func (r *Rollout) Finish(ctx context.Context, cluster Cluster, say Voice) error {
-	if err := cluster.WaitReady(ctx, r.want.Pods, say.Progress); err != nil {
+// Finish looks at the pods of both subsets, also of one that has lost weight, and
+// at what others changed in the app's objects meanwhile.
+func (r *Rollout) Finish(parent context.Context, cluster Cluster, say Voice) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	looked := make(chan struct{})
+	go func() {
+		defer close(looked)
+		// What cannot be read is not known to have changed; the pods say more.
+		if changes, err := cluster.Changes(ctx, r.want.Objects); err == nil && len(changes) > 0 {
+			cancel(changed(changes))
+		}
+	}()
+	err := cluster.WaitReady(ctx, r.want.Pods, say.Progress)
+	<-looked
+	if drift := new(driftError); errors.As(context.Cause(ctx), &drift) {
+		err = drift
+	}
+	if err != nil {
 		return fmt.Errorf("the split %s is served, but: %w", r.want.Split.Short(), err)
 	}
 	return nil
@@ -169,12 +187,6 @@ func (r *Rollout) Finish(ctx context.Context, cluster Cluster, say Voice) error 
 
 func staysAsBefore(inForce release.Split, err error) error {
 	return fmt.Errorf("the split stays %s, and traffic goes on as before: %w", inForce.Short(), err)
-}
-
-// ours reports whether an author is the stack itself: Pulumi's provider, or a
-// roll back of this program.
-func ours(author string) bool {
-	return strings.HasPrefix(author, "pulumi-kubernetes") || strings.HasPrefix(author, "canary ")
 }
 
 // gains reports whether the subset's share is larger in the second split than in

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"canary/internal/converge"
+	"canary/internal/drift"
 	"canary/internal/release"
 	"canary/internal/rollout/rollouttest"
 )
@@ -265,6 +266,22 @@ func TestFinish(t *testing.T) {
 	require.NoError(t, r.Finish(t.Context(), &rollouttest.Cluster{}, silent()))
 	err := r.Finish(t.Context(), &rollouttest.Cluster{ReadyErr: map[string]error{release.Canary: errSick}}, silent())
 	require.EqualError(t, err, "the split 50/50 is served, but: "+errSick.Error())
+}
+
+// What somebody else changed is told at once, and not what came of it.
+func TestFinishTellsWhatOthersChanged(t *testing.T) {
+	t.Parallel()
+	app := &rollouttest.Cluster{
+		ReadyErr: map[string]error{release.Stable: errSick},
+		Changed: []drift.Change{
+			{Object: drift.Object{Kind: "Deployment", Namespace: "shop", Name: "web"}, Fields: []string{"spec.replicas: 2 => 0"}, By: "kubectl at 2026-11-26 20:15:04 UTC"},
+			{Object: drift.Object{Kind: "Service", Namespace: "shop", Name: "web"}, Gone: true},
+		},
+	}
+	require.EqualError(t, New(wanting(50)).Finish(t.Context(), app, silent()), "the split 50/50 is served, but: somebody else changed the stack's objects:\n"+
+		"  Deployment shop/web has spec.replicas: 2 => 0, as kubectl at 2026-11-26 20:15:04 UTC wrote it\n"+
+		"  Service shop/web is gone: somebody deleted it\n"+
+		"`pulumi up --refresh` takes this back")
 }
 
 // Converge is told what there was right before each write.

@@ -43,15 +43,15 @@ var ErrNotUp = errors.New("the stack is not up")
 // `pulumi stack output` with the environment of this process, in its working
 // folder, which must be in the project.
 func Read(ctx context.Context, name string) (*Outputs, error) {
-	out, err := run(ctx, name)
+	out, err := run(ctx, name, "stack", "output", "--json", "--show-secrets", "--non-interactive")
 	if err != nil {
 		return nil, err
 	}
 	return parse(out)
 }
 
-func run(ctx context.Context, name string) ([]byte, error) {
-	args := []string{"stack", "output", "--json", "--show-secrets", "--non-interactive"}
+// run runs the Pulumi CLI on a stack and gives what it prints.
+func run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	if name != "" {
 		args = append(args, "--stack", name)
 	}

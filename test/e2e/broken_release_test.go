@@ -25,6 +25,7 @@ func TestBrokenRelease(t *testing.T) {
 	for _, broken := range []struct {
 		name     string
 		settings []string
+		first    string // a setting that changes stable, too, and so comes before
 		arrange  func(*testing.T, *kube.Client, app)
 		says     string // of one line, after "subset canary: 0 of 1 pods ready: "
 		within   time.Duration
@@ -48,7 +49,8 @@ func TestBrokenRelease(t *testing.T) {
 		within: 90 * time.Second,
 	}, {
 		name:     "bad probe",
-		settings: []string{"canaryImage=" + imageDeaf, "startSeconds=10"},
+		settings: []string{"canaryImage=" + imageDeaf},
+		first:    "startSeconds=10",
 		says: `pod \S+: container app: Unhealthy: Startup probe failed: .*; ` +
 			`check .containerPort. and .readinessPath., or give the app more than its 10s in .startSeconds.`,
 		within: time.Minute,
@@ -69,6 +71,10 @@ func TestBrokenRelease(t *testing.T) {
 	}} {
 		t.Run(broken.name, func(t *testing.T) {
 			p.restoreAfter(t)
+			if broken.first != "" {
+				p.setAll(t, broken.first)
+				p.up(t)
+			}
 			version := splitVersion(t, a.client, a.namespace, a.name)
 			if broken.arrange != nil {
 				broken.arrange(t, a.client, a)

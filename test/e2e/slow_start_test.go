@@ -20,7 +20,7 @@ func TestSlowStart(t *testing.T) {
 	t.Logf("exit code %d after %.1f s: %s", o.code, o.took.Seconds(), lineWith(o.all, "Unhealthy: "))
 	require.Zero(t, o.code, o.all)
 	require.Greater(t, o.took, 70*time.Second)
-	require.Regexp(t, `canary: 0 of 1 pods ready \(Unhealthy: Startup probe failed: .*; `+
+	require.Regexp(t, `canary: 0 of 1 pods ready.* \(Unhealthy: Startup probe failed: .*; `+
 		"check `containerPort` and `readinessPath`, or give the app more than its 10m0s in `startSeconds`\\)", o.all)
 	a.requireSplit(t, 50)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"canary/internal/converge"
+	"canary/internal/drift"
 	"canary/internal/release"
 )
 
@@ -23,6 +24,8 @@ type Cluster struct {
 	ReadyErr map[string]error // by subset
 
 	GatewayErr error
+	// Changed is what somebody else changed.
+	Changed []drift.Change
 	// Off is why the ingress gateway wants no pods.
 	Off         string
 	WarmErr     error
@@ -102,6 +105,11 @@ func (c *Cluster) WaitReady(_ context.Context, pods map[string]int, report func(
 func (c *Cluster) CheckGateway(_ context.Context, label string) error {
 	c.Note("gateway %s", label)
 	return c.GatewayErr
+}
+
+// Changes are Changed.
+func (c *Cluster) Changes(context.Context, []drift.Object) ([]drift.Change, error) {
+	return c.Changed, nil
 }
 
 // GatewayOff is Off.

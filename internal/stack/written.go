@@ -1,0 +1,85 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"canary/internal/drift"
+)
+
+// Written reads the objects of Kubernetes that a stack wrote in its last update, from
+// its state, by `pulumi stack export`; name is as for Read. Secret values are left
+// out, and so are annotations, some of which are for Pulumi's provider alone.
+func Written(ctx context.Context, name string) ([]drift.Object, error) {
+	out, err := run(ctx, name, "stack", "export", "--non-interactive")
+	if err != nil {
+		return nil, err
+	}
+	return parseWritten(out)
+}
+
+func parseWritten(data []byte) ([]drift.Object, error) {
+	var exported struct {
+		Deployment struct {
+			Resources []struct {
+				Type   string         `json:"type"`
+				Inputs map[string]any `json:"inputs"`
+			} `json:"resources"`
+		} `json:"deployment"`
+	}
+	if json.Unmarshal(data, &exported) != nil { // its error may quote what it reads
+		return nil, errors.New("the stack's state is not as `pulumi stack export` writes it")
+	}
+	var objects []drift.Object
+	for _, r := range exported.Deployment.Resources {
+		if object, ok := objectOf(r.Inputs); ok && strings.HasPrefix(r.Type, "kubernetes:") {
+			objects = append(objects, object)
+		}
+	}
+	return objects, nil
+}
+
+// objectOf is false for what is no object, such as a Helm release.
+func objectOf(inputs map[string]any) (drift.Object, bool) {
+	metadata, _ := inputs["metadata"].(map[string]any)
+	field := func(of map[string]any, name string) string {
+		value, _ := of[name].(string)
+		return value
+	}
+	object := drift.Object{
+		APIVersion: field(inputs, "apiVersion"), Kind: field(inputs, "kind"),
+		Namespace: field(metadata, "namespace"), Name: field(metadata, "name"), Fields: map[string]any{},
+	}
+	for name, value := range inputs {
+		switch name {
+		case "apiVersion", "kind":
+		case "metadata":
+			if labels, ok := metadata["labels"]; ok {
+				object.Fields[name] = map[string]any{"labels": labels}
+			}
+		default:
+			object.Fields[name] = withoutSecrets(value)
+		}
+	}
+	return object, object.APIVersion != "" && object.Kind != "" && object.Name != ""
+}
+
+// secretMark is the field by which Pulumi marks a secret in a state.
+const secretMark = "4dabf18193072939515e22adb298388d"
+
+func withoutSecrets(value any) any {
+	fields, ok := value.(map[string]any)
+	if !ok {
+		return value
+	}
+	open := map[string]any{}
+	for name, below := range fields {
+		if nested, ok := below.(map[string]any); ok && nested[secretMark] != nil {
+			continue
+		}
+		open[name] = withoutSecrets(below)
+	}
+	return open
+}
