@@ -115,7 +115,7 @@ func (r *loadRun) restarts() int {
 	n := 0
 	for _, pod := range podsOf(r.t, r.client, appName, appName, "canary") {
 		for _, s := range pod.Status.ContainerStatuses {
-			n += s.RestartCount
+			n += int(s.RestartCount)
 		}
 	}
 	return n
