@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // maxValue is the length of a value that a difference still shows, in bytes.
@@ -12,16 +13,23 @@ const maxValue = 100
 
 // difference is a field that has another value than was written.
 type difference struct {
-	path, field string // field is the last name in path
-	want, have  any    // nil is none
+	path       path
+	want, have any // nil is none
 }
+
+// path is the way to a field: names, and items of lists in brackets.
+type path []string
+
+func (p path) to(name string) path { return append(slices.Clone(p), name) }
+
+func (p path) String() string { return strings.ReplaceAll(strings.Join(p, "."), ".[", "[") }
 
 func (d difference) String() string {
 	want, have := text(d.want), text(d.have)
 	if len(want) > maxValue || len(have) > maxValue {
-		return d.path + ": another value"
+		return d.path.String() + ": another value"
 	}
-	return d.path + ": " + want + " => " + have
+	return d.path.String() + ": " + want + " => " + have
 }
 
 func text(value any) string {
@@ -38,57 +46,49 @@ func text(value any) string {
 	return string(b)
 }
 
-// compare finds the fields of want, sorted by path, that have other values.
-func compare(want, have any, path string) []difference {
+// compare finds the fields of want, in the order of their names, that have other
+// values.
+func compare(want, have any, at path) []difference {
 	switch want := want.(type) {
 	case map[string]any:
-		return compareFields(want, have, path)
+		return compareFields(want, have, at)
 	case []any:
-		return compareItems(want, have, path)
+		return compareItems(want, have, at)
 	}
-	if fmt.Sprint(want) == fmt.Sprint(have) || (path == "spec.replicas" && atLeast(have, want)) {
+	if fmt.Sprint(want) == fmt.Sprint(have) || (at.String() == "spec.replicas" && atLeast(have, want)) {
 		return nil
 	}
-	return []difference{{path: path, field: lastName(path), want: want, have: have}}
+	return []difference{{at, want, have}}
 }
 
-func compareFields(want map[string]any, have any, path string) []difference {
+func compareFields(want map[string]any, have any, at path) []difference {
 	fields, ok := have.(map[string]any)
 	if !ok && len(want) > 0 {
-		return []difference{{path: path, field: lastName(path), want: want, have: have}}
+		return []difference{{at, want, have}}
 	}
 	var all []difference
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		below := name
-		if path != "" {
-			below = path + "." + name
-		}
-		for _, d := range compare(want[name], fields[name], below) {
-			if d.path == below {
-				d.field = name // a label's name has dots of its own
-			}
-			all = append(all, d)
-		}
+		all = append(all, compare(want[name], fields[name], at.to(name))...)
 	}
 	return all
 }
 
 // compareItems compares lists item by item: by their names, where they have them, so
 // that what others added does not count.
-func compareItems(want []any, have any, path string) []difference {
+func compareItems(want []any, have any, at path) []difference {
 	items, _ := have.([]any)
 	var all []difference
 	if wanted, named := byName(want), byName(items); wanted != nil && named != nil {
 		for _, name := range slices.Sorted(maps.Keys(wanted)) {
-			all = append(all, compare(wanted[name], named[name], path+"["+name+"]")...)
+			all = append(all, compare(wanted[name], named[name], at.to("["+name+"]"))...)
 		}
 		return all
 	}
 	if len(items) != len(want) {
-		return []difference{{path: path, field: lastName(path), want: want, have: have}}
+		return []difference{{at, want, have}}
 	}
 	for i, item := range want {
-		all = append(all, compare(item, items[i], fmt.Sprintf("%s[%d]", path, i))...)
+		all = append(all, compare(item, items[i], at.to(fmt.Sprintf("[%d]", i)))...)
 	}
 	return all
 }
@@ -118,17 +118,4 @@ func atLeast(have, want any) bool {
 	h, ok := number(have)
 	w, also := number(want)
 	return ok && also && h >= w
-}
-
-func lastName(path string) string {
-	end := len(path)
-	for i := len(path) - 1; i >= 0; i-- {
-		switch path[i] {
-		case '[':
-			end = i
-		case '.':
-			return path[i+1 : end]
-		}
-	}
-	return path[:end]
 }

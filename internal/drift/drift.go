@@ -118,16 +118,24 @@ func look(ctx context.Context, c *kube.Client, object Object) (*Change, error) {
 	case live.GetDeletionTimestamp() != nil:
 		return &Change{Object: object, Gone: true}, nil
 	}
-	differences := compare(object.Fields, live.Object, "")
+	differences := compare(object.Fields, live.Object, nil)
 	if len(differences) == 0 {
 		return nil, nil
 	}
-	change := &Change{Object: object}
-	if by := kube.LastWriter(live.GetManagedFields(), differences[0].field); !release.Ours(by) {
-		change.By = by
-	}
+	change := &Change{Object: object, By: writer(live.GetManagedFields(), differences[0].path)}
 	for _, d := range differences {
 		change.Fields = append(change.Fields, d.String())
 	}
 	return change, nil
+}
+
+// writer says which other than the stack wrote a field last, or the field that it is
+// part of: a Service's selector, for one, is written as a whole. "" is not known.
+func writer(entries []metav1.ManagedFieldsEntry, to path) string {
+	for i := len(to) - 1; i > max(0, len(to)-3); i-- {
+		if by := kube.LastWriter(entries, to[i]); by != "" && !release.Ours(by) {
+			return by
+		}
+	}
+	return ""
 }

@@ -34,8 +34,8 @@ func TestFind(t *testing.T) {
 	)
 	live := func(spec string) string {
 		return `{"kind":"Any","apiVersion":"v1","metadata":{"name":"web","managedFields":[
-			{"manager":"pulumi-kubernetes-1","time":"2026-11-26T20:00:00Z","fieldsV1":{"f:spec":{"f:replicas":{},"f:selector":{"f:app.kubernetes.io/name":{}}}}},
-			{"manager":"kubectl","time":"2026-11-26T20:15:04Z","fieldsV1":{"f:spec":{"f:replicas":{}}}}]},"spec":` + spec + `}`
+			{"manager":"pulumi-kubernetes-1","time":"2026-11-26T20:00:00Z","fieldsV1":{"f:spec":{"f:replicas":{},"f:selector":{}},"f:metadata":{"f:labels":{"f:app.kubernetes.io/name":{}}}}},
+			{"manager":"kubectl","time":"2026-11-26T20:15:04Z","fieldsV1":{"f:spec":{"f:replicas":{},"f:selector":{}}}}]},"spec":` + spec + `}`
 	}
 	for name, tc := range map[string]struct {
 		object     Object
@@ -61,7 +61,7 @@ func TestFind(t *testing.T) {
 		},
 		"another selector": {
 			service, servicePath, live(`{"selector":{"app.kubernetes.io/name":"other"},"ports":[{"port":80}]}`),
-			"Service shop/web has spec.selector.app.kubernetes.io/name: web => other",
+			"Service shop/web has spec.selector.app.kubernetes.io/name: web => other, as kubectl at 2026-11-26 20:15:04 UTC wrote it",
 		},
 		"no selector, and one port more": {
 			service, servicePath, live(`{"ports":[{"port":80},{"port":81}]}`),
@@ -82,7 +82,7 @@ func TestFind(t *testing.T) {
 		},
 		"a long value": {
 			Object{APIVersion: "v1", Kind: "Service", Namespace: "shop", Name: "web", Fields: map[string]any{"spec": map[string]any{"selector": map[string]any{"a": long()}}}},
-			servicePath, live(`{"selector":{"a":"b"}}`), "Service shop/web has spec.selector.a: another value",
+			servicePath, live(`{"selector":{"a":"b"}}`), "Service shop/web has spec.selector.a: another value, as kubectl at 2026-11-26 20:15:04 UTC wrote it",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

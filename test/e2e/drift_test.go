@@ -43,7 +43,7 @@ func TestDrift(t *testing.T) {
 			`{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"` + imageNext + `"}]}}}}`,
 			`spec.template.spec.containers\[app\].image: \S+ => ` + imageNext,
 		},
-		{services, "Service app-example/app-example", `{"spec":{"selector":{"app.kubernetes.io/name":"other"}}}`, `spec.selector.app.kubernetes.io/name: app-example => other`},
+		{services, "Service app-example/app-example", `{"spec":{"selector":{"app.kubernetes.io/name":"other"}}}`, `spec.selector.app.kubernetes.io/name: app-example => other, as kubectl-edit at `},
 		{configMaps, "ConfigMap app-example/app-example-canary", `{"data":{"nginx.conf":"broken"}}`, `data.nginx.conf: another value`},
 		{gateways, "Gateway app-example/app-example", `{"spec":{"servers":[{"port":{"number":80,"name":"http","protocol":"HTTP"},"hosts":["other.example"]}]}}`, `spec.servers\[0\].hosts\[0\]: \S+ => other.example`},
 		{destinationRules, "DestinationRule app-example/app-example", `{"spec":{"subsets":[{"name":"stable","labels":{"app.kubernetes.io/subset":"stable"}}]}}`, `spec.subsets\[canary\]: \S+ => \(none\)`},
