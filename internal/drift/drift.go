@@ -129,10 +129,10 @@ func look(ctx context.Context, c *kube.Client, object Object) (*Change, error) {
 	return change, nil
 }
 
-// writer says which other than the stack wrote a field last, or the field that it is
-// part of: a Service's selector, for one, is written as a whole. "" is not known.
+// writer says which other than the stack wrote a field last, or a field that it is part
+// of and that is written as a whole, such as a Service's selector. "" is not known.
 func writer(entries []metav1.ManagedFieldsEntry, to path) string {
-	for i := len(to) - 1; i > max(0, len(to)-3); i-- {
+	for i := len(to) - 1; i > 0; i-- {
 		if by := kube.LastWriter(entries, to[i]); by != "" && !release.Ours(by) {
 			return by
 		}

@@ -43,12 +43,15 @@ func NewAdmin(c *kube.Client, app release.App) *Admin {
 	return &Admin{client: c, app: app, kept: c.PageSet(adminPort)}
 }
 
-// List gives the proxies that run now. The app's Gateway must be there, since it
-// says which of them are its gateways.
+// List gives the proxies that run now. The app's Gateway says which of them are its
+// gateways; as long as it is not there, none is.
 func (a *Admin) List(ctx context.Context) ([]Proxy, error) {
 	if a.gateway == nil {
 		selector, err := mesh.GatewaySelector(ctx, a.client, a.app)
-		if err != nil {
+		switch {
+		case apierrors.IsNotFound(err):
+			return a.ListAny(ctx)
+		case err != nil:
 			return nil, err
 		}
 		a.gateway = selector

@@ -75,8 +75,9 @@ func TestFleetList(t *testing.T) {
 	})
 	t.Run("no Gateway", func(t *testing.T) {
 		t.Parallel()
-		_, err := NewAdmin(kubetest.API(t, nil), exampleApp).List(t.Context())
-		require.ErrorContains(t, err, "Gateway app-example/app-example: ")
+		got, err := NewAdmin(kubetest.API(t, map[string]string{"/api/v1/pods": pods}), exampleApp).List(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []Proxy{{Namespace: "istio-system", Pod: "g", UID: "1"}}, got, "none of them is a gateway")
 	})
 }
 
