@@ -10,7 +10,8 @@ import (
 )
 
 // Load reads the configuration of the stack that ctx runs for: the keys of its own project, whatever that
-// is called; keys of others (pulumi:, kubernetes:) are none of its business. See Parse for the error.
+// is called; a provider's keys (kubernetes:) are none of its business. Keys that were meant for it and have
+// another project's prefix are problems too. See Parse for the error.
 func Load(ctx *pulumi.Context) (*Config, error) {
 	prefix := ctx.Project() + ":"
 	values := map[string]string{}
@@ -32,5 +33,6 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 			values[name] = value
 		}
 	}
-	return parse(values, func(name string) bool { return ctx.IsConfigSecret(prefix + name) })
+	secret := func(name string) bool { return ctx.IsConfigSecret(prefix + name) }
+	return parse(values, secret, ofOtherProjects(all, ctx.Project(), ctx.Stack())...)
 }

@@ -30,7 +30,7 @@ func load(options ...pulumi.RunOption) (config *Config, err error) {
 func TestLoadFromContext(t *testing.T) {
 	t.Parallel()
 	config, err := load(func(info *pulumi.RunInfo) {
-		info.Config = map[string]string{"shop:canaryWeight": "7", "canary:canaryWeight": "9", "pulumi:tags": "x"}
+		info.Config = map[string]string{"shop:canaryWeight": "7", "kubernetes:namespace": "x", "pulumi:tags": "x"}
 	})
 	require.NoError(t, err)
 	require.Equal(t, Weight(700), config.CanaryWeight)
@@ -56,7 +56,7 @@ func TestLoadFromEnvironment(t *testing.T) {
 }
 
 func TestLoadRefusesUnknownKeys(t *testing.T) {
-	t.Setenv(pulumi.EnvConfig, `{"shop:cannaryWeight":"7","other:cannaryWeight":"7"}`)
+	t.Setenv(pulumi.EnvConfig, `{"shop:cannaryWeight":"7","other:colour":"7"}`)
 	_, err := load()
 	require.ErrorContains(t, err, "1 problem in the stack's configuration:\n"+
 		"  cannaryWeight: no such key; nearest: canaryWeight; run: pulumi config rm cannaryWeight")

@@ -14,9 +14,10 @@ func Parse(values map[string]string) (*Config, error) {
 	return parse(values, func(string) bool { return false })
 }
 
-// parse is Parse for values of which some, by key, are secrets that no message may show.
-func parse(values map[string]string, secret func(key string) bool) (*Config, error) {
-	p := &parser{values: values, secret: secret, failed: map[string]bool{}}
+// parse is Parse for values of which some, by key, are secrets that no message may show, and with problems
+// that were found before.
+func parse(values map[string]string, secret func(key string) bool, before ...problem) (*Config, error) {
+	p := &parser{values: values, secret: secret, problems: before, failed: map[string]bool{}}
 	p.readKeys()
 	p.derive()
 	p.checkTogether()
