@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -154,8 +153,19 @@ func (l *lab) writeStackFile() error {
 	if config == nil {
 		config = map[string]any{}
 	}
+	project, err := read(filepath.Join(l.project, "Pulumi.yaml"))
+	if err != nil {
+		return err
+	}
 	wanted, _ := mine["config"].(map[string]any)
-	maps.Copy(config, wanted)
+	for key, value := range wanted {
+		// "pulumi config set" writes the project's name in front of every key. Of a key in both forms Pulumi would read
+		// either.
+		if full := fmt.Sprintf("%v:%s", project["name"], key); config[full] != nil {
+			key = full
+		}
+		config[key] = value
+	}
 	theirs["config"] = config
 	b, err := yaml.Marshal(theirs)
 	if err != nil {
