@@ -22,11 +22,12 @@ import (
 	"canary/internal/kube"
 	"canary/internal/release"
 	"canary/test/bench"
+	"canary/test/e2e/harness"
 )
 
 // measurement is a stack that is measured.
 type measurement struct {
-	*project
+	*harness.Project
 	client *kube.Client
 }
 
@@ -93,14 +94,14 @@ func (m *measurement) byStack(t *testing.T, weight int) change {
 	defer w.Stop()
 	var c change
 	start := time.Now()
-	m.set(t, "canaryWeight", strconv.Itoa(weight))
+	m.Set(t, "canaryWeight", strconv.Itoa(weight))
 	c.set = time.Since(start)
 
 	var begun, updating, line time.Time
 	var said strings.Builder
 	up := time.Now()
-	cmd := exec.Command("pulumi", append(upArgs, "--stack", m.stack)...)
-	cmd.Dir, cmd.Env = m.dir, m.env
+	cmd := exec.Command("pulumi", append(harness.UpArgs, "--stack", m.Stack)...)
+	cmd.Dir, cmd.Env = m.Dir, m.Env
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	cmd.Stderr = cmd.Stdout
@@ -139,9 +140,9 @@ func (m *measurement) byHand(t *testing.T, weight int) (served, total time.Durat
 	defer w.Stop()
 	patch := fmt.Sprintf(`[{"op":"replace","path":"/spec/http/0/route/0/weight","value":%d},{"op":"replace","path":"/spec/http/0/route/1/weight","value":%d}]`, 100-weight, weight)
 	start := time.Now()
-	_, err := objects(m.client, virtualServices, appName).Patch(t.Context(), appName, types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
+	_, err := harness.Objects(m.client, harness.VirtualServices, harness.AppName).Patch(t.Context(), harness.AppName, types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
 	require.NoError(t, err)
-	app := release.App{Namespace: appName, Name: appName, Host: appName + "." + appName + ".localhost"}
+	app := release.App{Namespace: harness.AppName, Name: harness.AppName, Host: harness.AppName + "." + harness.AppName + ".localhost"}
 	_, err = (*converge.Before)(nil).Converge(t.Context(), m.client, app, release.Split{Stable: int32(100 - weight), Canary: int32(weight)}, time.Minute, nil)
 	require.NoError(t, err)
 	ended := time.Now()
@@ -156,7 +157,7 @@ type splitWatch struct {
 
 func (m *measurement) watchSplit(t *testing.T) splitWatch {
 	t.Helper()
-	objects := objects(m.client, virtualServices, appName)
+	objects := harness.Objects(m.client, harness.VirtualServices, harness.AppName)
 	list, err := objects.List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	w, err := objects.Watch(t.Context(), metav1.ListOptions{ResourceVersion: list.GetResourceVersion()})
@@ -164,7 +165,7 @@ func (m *measurement) watchSplit(t *testing.T) splitWatch {
 	s := splitWatch{Interface: w, at: make(chan time.Time, 1)}
 	go func() {
 		for event := range w.ResultChan() {
-			if o, ok := event.Object.(*unstructured.Unstructured); ok && o.GetName() == appName && event.Type == watch.Modified {
+			if o, ok := event.Object.(*unstructured.Unstructured); ok && o.GetName() == harness.AppName && event.Type == watch.Modified {
 				s.at <- time.Now()
 				return
 			}

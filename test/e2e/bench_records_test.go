@@ -19,20 +19,21 @@ import (
 
 	"canary/internal/kube"
 	"canary/test/bench"
+	"canary/test/e2e/harness"
 )
 
 // measureRecords counts what one change writes, by the API server's own records, not by the word of the stack.
 func (m *measurement) measureRecords(t *testing.T, f *bench.Figures) {
 	t.Helper()
-	client := plainClient(t, []byte(m.kubeconfig(t)))
+	client := plainClient(t, []byte(m.Kubeconfig(t)))
 	const changes = 5
 	written, restarted := 0, 0
 	for i := range changes {
 		before, err := bench.ReadObjects(t.Context(), client)
 		require.NoError(t, err)
 		pods := m.pods(t)
-		m.set(t, "canaryWeight", strconv.Itoa(60+i))
-		m.up(t)
+		m.Set(t, "canaryWeight", strconv.Itoa(60+i))
+		m.Up(t)
 		after, err := bench.ReadObjects(t.Context(), client)
 		require.NoError(t, err)
 		ours, others := after.Written(before, "pulumi")
@@ -80,7 +81,7 @@ func (m *measurement) measureNoop(t *testing.T, f *bench.Figures) {
 	var noops, empties []time.Duration
 	for i := range times + 1 {
 		start := time.Now()
-		m.up(t)
+		m.Up(t)
 		noop := time.Since(start)
 		start = time.Now()
 		empty()
@@ -96,7 +97,7 @@ func (m *measurement) measureNoop(t *testing.T, f *bench.Figures) {
 // emptyProgram makes a stack of a program without resources; the function brings it up.
 func (m *measurement) emptyProgram(t *testing.T) func() {
 	t.Helper()
-	dir := filepath.Join(m.dir, "empty")
+	dir := filepath.Join(m.Dir, "empty")
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	for name, text := range map[string]string{
 		"Pulumi.yaml": "name: empty\nruntime:\n  name: go\n  options:\n    buildTarget: bin/empty\n",
@@ -109,7 +110,7 @@ func main() { pulumi.Run(func(*pulumi.Context) error { return nil }) }
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
-	stack := newNames()
-	run(t, dir, m.env, "pulumi", "stack", "init", "--non-interactive", stack)
-	return func() { run(t, dir, m.env, "pulumi", append(upArgs, "--stack", stack)...) }
+	stack := harness.NewName()
+	harness.Run(t, dir, m.Env, "pulumi", "stack", "init", "--non-interactive", stack)
+	return func() { harness.Run(t, dir, m.Env, "pulumi", append(harness.UpArgs, "--stack", stack)...) }
 }

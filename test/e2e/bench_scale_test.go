@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"canary/test/bench"
+	"canary/test/e2e/harness"
 	"canary/test/machine"
 )
 
@@ -36,15 +37,15 @@ type scale struct {
 func (m *measurement) measureScale(t *testing.T, f *bench.Figures, changes int) {
 	t.Helper()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	require.NoError(t, os.WriteFile(kubeconfig, []byte(m.kubeconfig(t)), 0o600))
+	require.NoError(t, os.WriteFile(kubeconfig, []byte(m.Kubeconfig(t)), 0o600))
 	programs := t.TempDir()
 	for name, from := range map[string][2]string{"lagbench": {"../..", "./test/lagbench"}, "sim": {"../../lab/parts/cluster", "./sim"}} {
-		run(t, from[0], append(os.Environ(), "CGO_ENABLED=0"), "go", "build", "-o", filepath.Join(programs, name), from[1])
+		harness.Run(t, from[0], append(os.Environ(), "CGO_ENABLED=0"), "go", "build", "-o", filepath.Join(programs, name), from[1])
 	}
 	measure := func(args ...string) scale {
 		args = append(args, "--kubeconfig", kubeconfig, "--changes", strconv.Itoa(changes))
 		var s scale
-		require.NoError(t, json.Unmarshal([]byte(run(t, programs, os.Environ(), "./lagbench", args...)), &s))
+		require.NoError(t, json.Unmarshal([]byte(harness.Run(t, programs, os.Environ(), "./lagbench", args...)), &s))
 		return s
 	}
 
@@ -86,7 +87,7 @@ func (m *measurement) measureScale(t *testing.T, f *bench.Figures, changes int) 
 // quiet waits until the machine has little to do: pods that were just started have.
 func quiet(t *testing.T) {
 	t.Helper()
-	eventually(t, 3*time.Minute, func(context.Context) error {
+	harness.Eventually(t, 3*time.Minute, func(context.Context) error {
 		if busy := machine.Busy(2 * time.Second); busy > 0.25 {
 			return fmt.Errorf("%.0f %% of the processors' time is used", 100*busy)
 		}
@@ -98,12 +99,12 @@ func quiet(t *testing.T) {
 func (m *measurement) clients(t *testing.T, n int) {
 	t.Helper()
 	const name = "clients"
-	api := objects(m.client, deployments, appName)
+	api := harness.Objects(m.client, harness.Deployments, harness.AppName)
 	if n == 0 {
 		err := api.Delete(t.Context(), name, metav1.DeleteOptions{})
 		require.True(t, err == nil || apierrors.IsNotFound(err), "%v", err)
-		eventually(t, 3*time.Minute, func(ctx context.Context) error {
-			pods, err := m.client.Pods(ctx, appName, "app="+name)
+		harness.Eventually(t, 3*time.Minute, func(ctx context.Context) error {
+			pods, err := m.client.Pods(ctx, harness.AppName, "app="+name)
 			if err == nil && len(pods) > 0 {
 				err = fmt.Errorf("%d clients are still there", len(pods))
 			}
@@ -111,7 +112,7 @@ func (m *measurement) clients(t *testing.T, n int) {
 		})
 		return
 	}
-	app, err := api.Get(t.Context(), appName, metav1.GetOptions{})
+	app, err := api.Get(t.Context(), harness.AppName, metav1.GetOptions{})
 	require.NoError(t, err)
 	pod, _, err := unstructured.NestedMap(app.Object, "spec", "template", "spec")
 	require.NoError(t, err)
@@ -133,10 +134,10 @@ func (m *measurement) clients(t *testing.T, n int) {
 		},
 	}}, metav1.ApplyOptions{FieldManager: "e2e", Force: true})
 	require.NoError(t, err)
-	eventually(t, 5*time.Minute, func(ctx context.Context) error {
-		pods, err := m.client.Pods(ctx, appName, "app="+name)
-		if err == nil && len(ready(pods)) != n {
-			err = fmt.Errorf("%d of %d clients are ready", len(ready(pods)), n)
+	harness.Eventually(t, 5*time.Minute, func(ctx context.Context) error {
+		pods, err := m.client.Pods(ctx, harness.AppName, "app="+name)
+		if err == nil && len(harness.Ready(pods)) != n {
+			err = fmt.Errorf("%d of %d clients are ready", len(harness.Ready(pods)), n)
 		}
 		return err
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"canary/test/bench"
+	"canary/test/e2e/harness"
 	"canary/test/machine"
 )
 
@@ -26,18 +27,18 @@ func TestFigures(t *testing.T) {
 		require.NoError(t, err, "BENCH_CHANGES")
 	}
 	f := &bench.Figures{Title: "Figures", Date: time.Now(), Command: "make bench"}
-	p := newProject(t)
+	p := harness.NewProject(t)
 	destroyed := false
 	t.Cleanup(func() {
 		if !destroyed {
-			p.destroy(t)
+			p.Destroy(t)
 		}
 	})
 	start := time.Now()
-	p.up(t)
+	p.Up(t)
 	upTook := time.Since(start)
 
-	m := &measurement{project: p, client: p.client(t)}
+	m := &measurement{Project: p, client: p.Client(t)}
 	m.measureChanges(t, f, changes)
 	m.measureRecords(t, f)
 	m.measureNoop(t, f)
@@ -46,7 +47,7 @@ func TestFigures(t *testing.T) {
 
 	f.Add("upFromNothingSeconds", upTook.Seconds(), "`pulumi up` of the default stack: cluster of four nodes, Istio, app")
 	start = time.Now()
-	p.destroy(t)
+	p.Destroy(t)
 	destroyed = true
 	f.Add("destroySeconds", time.Since(start).Seconds(), "`pulumi destroy` of all of it")
 
@@ -68,20 +69,20 @@ func TestFigures(t *testing.T) {
 func (m *measurement) measureRequests(t *testing.T, f *bench.Figures) {
 	t.Helper()
 	url := ""
-	require.NoError(t, json.Unmarshal([]byte(m.output(t, "url")), &url))
+	require.NoError(t, json.Unmarshal([]byte(m.Output(t, "url")), &url))
 	const loop = `for i in $(seq 100); do curl --silent "$0" | jq --raw-output .subset; done | sort | uniq -c`
-	if _, _, err := try(m.dir, m.env, "sh", "-c", "command -v curl && command -v jq"); err != nil {
+	if _, _, err := harness.Try(m.Dir, m.Env, "sh", "-c", "command -v curl && command -v jq"); err != nil {
 		f.Notes = append(f.Notes, "curl or jq is not installed here, so the loop of curl was not measured.")
 		return
 	}
 	var loops, commands, sending []time.Duration
 	for range 5 {
 		start := time.Now()
-		run(t, m.dir, m.env, "sh", "-c", loop, url)
+		harness.Run(t, m.Dir, m.Env, "sh", "-c", loop, url)
 		loops = append(loops, time.Since(start))
 
 		start = time.Now()
-		out := run(t, m.dir, m.env, "canary", "requests", "--output", "json", "--stack", m.stack)
+		out := harness.Run(t, m.Dir, m.Env, "canary", "requests", "--output", "json", "--stack", m.Stack)
 		commands = append(commands, time.Since(start))
 		var r struct {
 			DurationSeconds float64 `json:"durationSeconds"`

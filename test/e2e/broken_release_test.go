@@ -4,8 +4,6 @@ package e2e
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,18 +13,19 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"canary/internal/kube"
+	"canary/test/e2e/harness"
 )
 
 // TestBrokenRelease releases canaries that cannot become ready, together with a weight that they must not get: up fails
 // with the pod's own reason, the split is not written, and traffic goes on as before.
 func TestBrokenRelease(t *testing.T) {
-	p := shared(t)
-	a := p.example(t)
+	p := harness.Shared(t)
+	a := p.Example(t)
 	for _, broken := range []struct {
 		name     string
 		settings []string
 		first    string // a setting that changes stable, too, and so comes before
-		arrange  func(*testing.T, *kube.Client, app)
+		arrange  func(*testing.T, *kube.Client, harness.App)
 		says     string // of one line, after "subset canary: 0 of 1 pods ready: "
 		within   time.Duration
 	}{{
@@ -36,20 +35,20 @@ func TestBrokenRelease(t *testing.T) {
 		within:   90 * time.Second,
 	}, {
 		name:     "crash",
-		settings: []string{"canaryImage=" + imageCrash},
+		settings: []string{"canaryImage=" + harness.ImageCrash},
 		says: `pod \S+: container app: CrashLoopBackOff: exited with code 1, restarted (once|\d+ times); ` +
 			`last log line: "testserver: listen tcp: address nowhere: missing port in address"; see .kubectl logs`,
 		within: 90 * time.Second,
 	}, {
 		// It passes its probe, again after each restart, and must get no traffic all the same.
 		name:     "ready for a moment",
-		settings: []string{"canaryImage=" + imageFickle},
+		settings: []string{"canaryImage=" + harness.ImageFickle},
 		says: `pod \S+: container app: CrashLoopBackOff: exited with code 1, restarted (once|\d+ times); ` +
 			`last log line: "testserver: crashing, as asked for, after 2s"; see .kubectl logs`,
 		within: 90 * time.Second,
 	}, {
 		name:     "bad probe",
-		settings: []string{"canaryImage=" + imageDeaf},
+		settings: []string{"canaryImage=" + harness.ImageDeaf},
 		first:    "startSeconds=10",
 		says: `pod \S+: container app: Unhealthy: Startup probe failed: .*; ` +
 			`check .containerPort. and .readinessPath., or give the app more than its 10s in .startSeconds.`,
@@ -57,63 +56,52 @@ func TestBrokenRelease(t *testing.T) {
 	}, {
 		// No setting asks a pod for more than a node has: the cluster is made full instead.
 		name:     "unschedulable",
-		settings: []string{"canaryImage=" + imageNext},
-		arrange:  func(t *testing.T, c *kube.Client, _ app) { closeNodes(t, c) },
+		settings: []string{"canaryImage=" + harness.ImageNext},
+		arrange:  func(t *testing.T, c *kube.Client, _ harness.App) { closeNodes(t, c) },
 		says:     `pod \S+: Unschedulable: 0/2 nodes are available: .*; no node can take the pod: free or add capacity, or ask for less`,
 		within:   90 * time.Second,
 	}, {
 		// No setting bounds a pod's memory either: the namespace does, as on many clusters.
 		name:     "no memory",
-		settings: []string{"canaryImage=" + imageHungry},
+		settings: []string{"canaryImage=" + harness.ImageHungry},
 		arrange:  limitMemory,
 		says:     `pod \S+: container app: OOMKilled: .*; the container needs more memory than its limit or its node allows`,
 		within:   2 * time.Minute,
 	}} {
 		t.Run(broken.name, func(t *testing.T) {
-			p.restoreAfter(t)
+			p.RestoreAfter(t)
 			if broken.first != "" {
-				p.setAll(t, broken.first)
-				p.up(t)
+				p.SetAll(t, broken.first)
+				p.Up(t)
 			}
-			version := splitVersion(t, a.client, a.namespace, a.name)
+			version := harness.SplitVersion(t, a.Client, a.Namespace, a.Name)
 			if broken.arrange != nil {
-				broken.arrange(t, a.client, a)
+				broken.arrange(t, a.Client, a)
 			}
-			p.setAll(t, append(broken.settings, "canaryWeight=50")...)
-			result := p.attempt(t, upArgs...)
+			p.SetAll(t, append(broken.settings, "canaryWeight=50")...)
+			result := p.Attempt(t, harness.UpArgs...)
 
-			require.NotZero(t, result.code, result.all)
-			message := lineWith(result.all, "subset canary:")
-			t.Logf("exit code %d after %.1f s: %s", result.code, result.took.Seconds(), message)
+			require.NotZero(t, result.Code, result.All)
+			message := harness.LineWith(result.All, "subset canary:")
+			t.Logf("exit code %d after %.1f s: %s", result.Code, result.Took.Seconds(), message)
 			require.Regexp(t, `the split stays 100/0: subset canary: 0 of 1 pods ready: `+broken.says, message)
-			require.Less(t, result.took, broken.within)
-			require.Equal(t, version, splitVersion(t, a.client, a.namespace, a.name), "the split was written")
-			a.requireIngress(t, 0)
+			require.Less(t, result.Took, broken.within)
+			require.Equal(t, version, harness.SplitVersion(t, a.Client, a.Namespace, a.Name), "the split was written")
+			a.RequireIngress(t, 0)
 		})
 	}
-	a.requireSplit(t, 0)
-}
-
-// lineWith is the last line that has a text in it: the diagnostics come after the progress.
-func lineWith(output, text string) string {
-	lines := strings.Split(output, "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		if strings.Contains(lines[i], text) {
-			return strings.TrimSpace(lines[i])
-		}
-	}
-	return fmt.Sprintf("no line with %q in:\n%s", text, output)
+	a.RequireSplit(t, 0)
 }
 
 // closeNodes keeps new pods off every node until the test is over.
 func closeNodes(t *testing.T, c *kube.Client) {
 	t.Helper()
-	list, err := objects(c, nodes, "").List(t.Context(), metav1.ListOptions{})
+	list, err := harness.Objects(c, harness.Nodes, "").List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	for _, node := range list.Items {
 		set := func(ctx context.Context, closed string) error {
 			patch := []byte(`{"spec":{"unschedulable":` + closed + `}}`)
-			_, err := objects(c, nodes, "").Patch(ctx, node.GetName(), types.MergePatchType, patch, metav1.PatchOptions{})
+			_, err := harness.Objects(c, harness.Nodes, "").Patch(ctx, node.GetName(), types.MergePatchType, patch, metav1.PatchOptions{})
 			return err
 		}
 		t.Cleanup(func() { require.NoError(t, set(context.Background(), "null")) })
@@ -122,10 +110,10 @@ func closeNodes(t *testing.T, c *kube.Client) {
 }
 
 // limitMemory gives containers without a limit of their own one of 64 MiB until the test is over.
-func limitMemory(t *testing.T, c *kube.Client, a app) {
+func limitMemory(t *testing.T, c *kube.Client, a harness.App) {
 	t.Helper()
 	const name = "e2e-memory"
-	limits := objects(c, limitRanges, a.namespace)
+	limits := harness.Objects(c, harness.LimitRanges, a.Namespace)
 	t.Cleanup(func() { require.NoError(t, limits.Delete(context.Background(), name, metav1.DeleteOptions{})) })
 	_, err := limits.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "LimitRange", "metadata": map[string]any{"name": name},

@@ -16,34 +16,35 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"canary/internal/kube"
+	"canary/test/e2e/harness"
 )
 
 // TestForeignImage releases an image that knows nothing of this project: on its own port and readiness path, stable by
 // digest from a registry, canary by tag from this machine's Docker. It runs as it is.
 func TestForeignImage(t *testing.T) {
-	p := shared(t)
-	c := p.client(t)
+	p := harness.Shared(t)
+	c := p.Client(t)
 	serveRegistry(t, c)
-	p.restoreAfter(t)
+	p.RestoreAfter(t)
 
-	p.setAll(t, "stableImage="+imageByDigest, "canaryImage="+imageGood, "containerPort=9000", "readinessPath=/ready")
-	p.up(t)
-	a := p.example(t)
-	a.requireSplit(t, 0)
-	p.set(t, "canaryWeight", "50")
-	p.up(t)
-	a.requireSplit(t, 50)
+	p.SetAll(t, "stableImage="+harness.ImageByDigest, "canaryImage="+harness.ImageGood, "containerPort=9000", "readinessPath=/ready")
+	p.Up(t)
+	a := p.Example(t)
+	a.RequireSplit(t, 0)
+	p.Set(t, "canaryWeight", "50")
+	p.Up(t)
+	a.RequireSplit(t, 50)
 
-	stable := podsOf(t, c, a.namespace, a.name, "stable")
+	stable := harness.PodsOf(t, c, a.Namespace, a.Name, "stable")
 	require.Len(t, stable, 1)
-	container := spec(t, c, stable[0]).Containers[0]
-	require.Equal(t, imageByDigest, container.Image)
+	container := harness.Spec(t, c, stable[0]).Containers[0]
+	require.Equal(t, harness.ImageByDigest, container.Image)
 	require.Empty(t, container.Command)
 	require.Empty(t, container.Args)
 	require.Nil(t, container.SecurityContext)
 	for _, status := range stable[0].Status.ContainerStatuses {
 		if status.Name == container.Name {
-			require.Contains(t, status.ImageID, digestOf(imageByDigest))
+			require.Contains(t, status.ImageID, harness.DigestOf(harness.ImageByDigest))
 			t.Logf("stable runs %s", status.ImageID)
 		}
 	}
@@ -52,7 +53,7 @@ func TestForeignImage(t *testing.T) {
 // serveRegistry runs the registry on the node's own network until the test is over.
 func serveRegistry(t *testing.T, c *kube.Client) {
 	t.Helper()
-	pods := objects(c, podResource, "default")
+	pods := harness.Objects(c, harness.PodResource, "default")
 	const name = "e2e-registry"
 	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
@@ -60,7 +61,7 @@ func serveRegistry(t *testing.T, c *kube.Client) {
 		Spec: corev1.PodSpec{
 			HostNetwork:                   true,
 			TerminationGracePeriodSeconds: new(int64),
-			Containers:                    []corev1.Container{{Name: "registry", Image: imageRegistry, ImagePullPolicy: corev1.PullNever}},
+			Containers:                    []corev1.Container{{Name: "registry", Image: harness.ImageRegistry, ImagePullPolicy: corev1.PullNever}},
 		},
 	})
 	require.NoError(t, err)
@@ -73,13 +74,13 @@ func serveRegistry(t *testing.T, c *kube.Client) {
 		err := pods.Delete(ctx, name, metav1.DeleteOptions{})
 		require.True(t, err == nil || apierrors.IsNotFound(err), "%v", err)
 	})
-	eventually(t, time.Minute, func(ctx context.Context) error {
+	harness.Eventually(t, time.Minute, func(ctx context.Context) error {
 		found, err := c.Pods(ctx, "default", "")
 		if err != nil {
 			return err
 		}
 		for _, pod := range found {
-			if pod.Name == name && len(ready([]corev1.Pod{pod})) == 1 {
+			if pod.Name == name && len(harness.Ready([]corev1.Pod{pod})) == 1 {
 				return nil
 			}
 		}

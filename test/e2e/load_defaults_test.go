@@ -11,6 +11,7 @@ import (
 
 	"canary/internal/drain"
 	"canary/internal/kube"
+	"canary/test/e2e/harness"
 	"canary/test/load"
 )
 
@@ -28,14 +29,14 @@ type defaultOff struct {
 // TestLoadWithoutDefaults takes one default at a time off the live objects and shows that requests are lost: TestLoad can
 // fail, and each of the defaults is needed.
 func TestLoadWithoutDefaults(t *testing.T) {
-	images := loadImages(t, "a")
+	images := harness.LoadImages(t, "a")
 	// A program that needs a while before it serves, as most do.
-	images["late"] = testImage("load:late")
-	importImage(t, images["late"], archive(t, buildProgram(t, "testserver")), "/testserver", "-listen-after", "3s")
-	p := newLoadStack(t, images)
-	p.set(t, "stableImage", images["late"])
-	p.withoutRetries(t)
-	p.up(t)
+	images["late"] = harness.TestImage("load:late")
+	harness.ImportImage(t, images["late"], harness.Archive(t, harness.BuildProgram(t, "testserver")), "/testserver", "-listen-after", "3s")
+	p := harness.NewLoadStack(t, images)
+	p.Set(t, "stableImage", images["late"])
+	p.WithoutRetries(t)
+	p.Up(t)
 
 	plan := drain.App(20)
 	container := func(field string) string {
@@ -50,45 +51,45 @@ func TestLoadWithoutDefaults(t *testing.T) {
 	short := func(l load.Lost) bool { return l.Kind() == load.Short }
 	for _, c := range []defaultOff{
 		{
-			name: "no preStop", namespace: appName, deployment: appName, lost: short, whatIsLost: "short requests",
+			name: "no preStop", namespace: harness.AppName, deployment: harness.AppName, lost: short, whatIsLost: "short requests",
 			off: container(`"lifecycle":null`), on: container(`"lifecycle":{"preStop":{"sleep":{"seconds":` + strconv.Itoa(plan.Seconds) + `}}}`),
 		},
 		{
-			name: "no readiness probe", namespace: appName, deployment: appName, lost: short, whatIsLost: "short requests",
+			name: "no readiness probe", namespace: harness.AppName, deployment: harness.AppName, lost: short, whatIsLost: "short requests",
 			off: container(`"readinessProbe":null`),
 			on:  container(`"readinessProbe":{"httpGet":{"path":"/ready","port":"http"},"periodSeconds":2}`),
 		},
 		{
-			name: "maxUnavailable 1 instead of maxSurge 1", namespace: appName, deployment: appName, lost: short, whatIsLost: "short requests",
+			name: "maxUnavailable 1 instead of maxSurge 1", namespace: harness.AppName, deployment: harness.AppName, lost: short, whatIsLost: "short requests",
 			off: strategy("0", "1"), on: strategy("1", "0"),
 		},
 		{
-			name: "a gateway with Istio's terminationDrainDuration of 5 s", namespace: meshNamespace, deployment: ingressName,
+			name: "a gateway with Istio's terminationDrainDuration of 5 s", namespace: harness.MeshNamespace, deployment: harness.IngressName,
 			lost:       func(l load.Lost) bool { return l.Kind() == load.Long && l.Source == load.Ingress },
 			whatIsLost: "long requests through the gateway",
 			off:        gateway("null"), on: gateway(strconv.Quote(drain.Gateway(20).ProxyConfig())),
 		},
 	} {
-		t.Run(c.name, func(t *testing.T) { p.loseWithout(t, p.client(t), images["a"], c) })
+		t.Run(c.name, func(t *testing.T) { loseWithout(t, p, p.Client(t), images["a"], c) })
 	}
 }
 
-func (p *project) loseWithout(t *testing.T, client *kube.Client, image string, c defaultOff) {
-	patchDeployment(t, client, c.namespace, c.deployment, c.off)
-	settled(t, client, c.namespace, c.deployment)
-	drained(t, client, c.namespace)
+func loseWithout(t *testing.T, p *harness.Project, client *kube.Client, image string, c defaultOff) {
+	harness.PatchDeployment(t, client, c.namespace, c.deployment, c.off)
+	harness.Settled(t, client, c.namespace, c.deployment)
+	harness.Drained(t, client, c.namespace)
 
-	r := p.startLoad(t, image, load.Target{Rate: loadRate(t), Long: load.LongPaths})
-	r.awaitLong()
-	r.step("roll without the default", func() { restart(t, client, c.namespace, c.deployment) })
-	r.step("drain of it", func() { drained(t, client, c.namespace) })
-	r.finish(0)
-	lost := r.journal.Lost()
-	t.Logf("%d of %d requests failed\n%s\n%s", len(lost), r.journal.Requests(""), load.Table(r.journal.Count()), load.Describe(lost, 5))
+	r := p.StartLoad(t, image, load.Target{Rate: harness.LoadRate(t), Long: load.LongPaths})
+	awaitLong(r)
+	r.Step("roll without the default", func() { harness.Restart(t, client, c.namespace, c.deployment) })
+	r.Step("drain of it", func() { harness.Drained(t, client, c.namespace) })
+	r.Finish(0)
+	lost := r.Journal.Lost()
+	t.Logf("%d of %d requests failed\n%s\n%s", len(lost), r.Journal.Requests(""), load.Table(r.Journal.Count()), load.Describe(lost, 5))
 
-	patchDeployment(t, client, c.namespace, c.deployment, c.on)
-	settled(t, client, c.namespace, c.deployment)
-	drained(t, client, c.namespace)
+	harness.PatchDeployment(t, client, c.namespace, c.deployment, c.on)
+	harness.Settled(t, client, c.namespace, c.deployment)
+	harness.Drained(t, client, c.namespace)
 
 	n := 0
 	for _, l := range lost {
@@ -100,8 +101,8 @@ func (p *project) loseWithout(t *testing.T, client *kube.Client, image string, c
 }
 
 // awaitLong waits until long requests are under way for a while.
-func (r *loadRun) awaitLong() {
-	r.t.Helper()
+func awaitLong(r *harness.LoadRun) {
+	r.T.Helper()
 	const warm = 6 * time.Second // the shortest long request has ended, so the others are at work
-	r.sent(int(warm.Seconds() * loadRate(r.t)))
+	r.Sent(int(warm.Seconds() * harness.LoadRate(r.T)))
 }

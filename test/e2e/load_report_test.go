@@ -12,6 +12,7 @@ import (
 
 	"canary/internal/kube"
 	"canary/internal/pins"
+	"canary/test/e2e/harness"
 	"canary/test/load"
 	"canary/test/machine"
 )
@@ -49,11 +50,11 @@ Failed requests:
 // outboundRetries lists the retry policies in the routes of the ingress gateway that lead to the app.
 func outboundRetries(t *testing.T, c *kube.Client) []string {
 	t.Helper()
-	pods, err := c.Pods(t.Context(), meshNamespace, ingressSelector)
+	pods, err := c.Pods(t.Context(), harness.MeshNamespace, harness.IngressSelector)
 	require.NoError(t, err)
 	require.NotEmpty(t, pods)
-	dump := ask(t, c, "GET", meshNamespace, pods[0].Name, 15000, "/config_dump?resource=dynamic_route_configs")
-	require.Contains(t, dump, appName)
+	dump := harness.Ask(t, c, "GET", harness.MeshNamespace, pods[0].Name, 15000, "/config_dump?resource=dynamic_route_configs")
+	require.Contains(t, dump, harness.AppName)
 	var found []string
 	for line := range strings.SplitSeq(dump, "\n") {
 		if strings.Contains(line, `"retry_policy"`) {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"canary/internal/traffic"
+	"canary/test/e2e/harness"
 )
 
 // TestSmallWeight counts who answers at a weight of 0.05 %. SMALL_WEIGHT_REQUESTS is the number of requests (20000);
@@ -24,15 +25,15 @@ func TestSmallWeight(t *testing.T) {
 		count, err = strconv.Atoi(text)
 		require.NoError(t, err, "SMALL_WEIGHT_REQUESTS")
 	}
-	p := newLoadStack(t, loadImages(t, "a"))
-	p.set(t, "canaryWeight", "0.05")
-	p.up(t)
+	p := harness.NewLoadStack(t, harness.LoadImages(t, "a"))
+	p.Set(t, "canaryWeight", "0.05")
+	p.Up(t)
 
 	const concurrency = 32
 	tally := new(traffic.Tally)
 	start := time.Now()
 	require.NoError(t, traffic.Run(t.Context(), traffic.Options{
-		URL: fmt.Sprintf("http://127.0.0.1:%d/", p.port), Host: appName + "." + appName + ".localhost",
+		URL: fmt.Sprintf("http://127.0.0.1:%d/", p.Port), Host: harness.AppName + "." + harness.AppName + ".localhost",
 		Count: count, Concurrency: concurrency, OnResult: tally.Add,
 	}))
 	j := tally.Judge(traffic.Split{{Subset: "stable", Weight: 9995}, {Subset: "canary", Weight: 5}})

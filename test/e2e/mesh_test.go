@@ -17,7 +17,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -25,19 +24,18 @@ import (
 	"canary/internal/converge"
 	"canary/internal/release"
 	"canary/internal/traffic"
+	"canary/test/e2e/harness"
 )
-
-var peerAuthentications = schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: "peerauthentications"}
 
 // TestPlainTextIsRefused asks a pod of the app from outside the mesh, in plain text: the API server connects to the pod's
 // address from its node. Without the policy the same request is answered, so it is the policy that refuses it.
 func TestPlainTextIsRefused(t *testing.T) {
-	p := shared(t)
-	a := p.example(t)
-	server := p.apiServer(t)
-	pods := ready(podsOf(t, a.client, a.namespace, a.name, "stable"))
+	p := harness.Shared(t)
+	a := p.Example(t)
+	server := apiServerOf(t, p)
+	pods := harness.Ready(harness.PodsOf(t, a.Client, a.Namespace, a.Name, "stable"))
 	require.Len(t, pods, 1)
-	require.True(t, probedBySidecar(spec(t, a.client, pods[0])), "the kubelet would be refused as well")
+	require.True(t, probedBySidecar(harness.Spec(t, a.Client, pods[0])), "the kubelet would be refused as well")
 
 	refused := func(ctx context.Context) error {
 		status, body, err := server.get(ctx, &pods[0])
@@ -48,19 +46,19 @@ func TestPlainTextIsRefused(t *testing.T) {
 		return fmt.Errorf("answered %d %q, %v", status, body, err)
 	}
 	require.NoError(t, refused(t.Context()))
-	a.requireSplit(t, 0)
+	a.RequireSplit(t, 0)
 
-	policies := objects(a.client, peerAuthentications, a.namespace)
+	policies := harness.Objects(a.Client, harness.PeerAuthentications, a.Namespace)
 	require.NoError(t, policies.Delete(t.Context(), "default", metav1.DeleteOptions{}))
 	restored := false
 	restore := func() {
 		if !restored {
 			restored = true
-			p.pulumi(t, append(upArgs, "--refresh")...)
+			p.Pulumi(t, append(harness.UpArgs, "--refresh")...)
 		}
 	}
 	t.Cleanup(restore)
-	eventually(t, time.Minute, func(ctx context.Context) error {
+	harness.Eventually(t, time.Minute, func(ctx context.Context) error {
 		status, body, err := server.get(ctx, &pods[0])
 		if err == nil && status == http.StatusOK && strings.Contains(body, `"subset":"stable"`) {
 			t.Logf("without the policy: %d %s", status, strings.TrimSpace(body))
@@ -70,8 +68,8 @@ func TestPlainTextIsRefused(t *testing.T) {
 	})
 
 	restore()
-	eventually(t, time.Minute, refused)
-	a.requireSplit(t, 0)
+	harness.Eventually(t, time.Minute, refused)
+	a.RequireSplit(t, 0)
 }
 
 // probedBySidecar reports whether the kubelet's probe goes to the sidecar, which needs no certificate for it.
@@ -90,9 +88,9 @@ type apiServer struct {
 	http *http.Client
 }
 
-func (p *project) apiServer(t *testing.T) apiServer {
+func apiServerOf(t *testing.T, p *harness.Project) apiServer {
 	t.Helper()
-	config, err := clientcmd.RESTConfigFromKubeConfig([]byte(p.kubeconfig(t)))
+	config, err := clientcmd.RESTConfigFromKubeConfig([]byte(p.Kubeconfig(t)))
 	require.NoError(t, err)
 	client, err := rest.HTTPClientFor(config)
 	require.NoError(t, err)
@@ -116,14 +114,14 @@ func (s apiServer) get(ctx context.Context, pod *corev1.Pod) (status int, body s
 
 // TestProxiesHoldSubsets reads what Envoy itself says of its clusters, which the first update waits for.
 func TestProxiesHoldSubsets(t *testing.T) {
-	p := shared(t)
+	p := harness.Shared(t)
 	app := release.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}
 	start := time.Now()
-	require.NoError(t, converge.WaitClusters(t.Context(), p.client(t), app, 10*time.Second, func(line string) { t.Log(line) }))
+	require.NoError(t, converge.WaitClusters(t.Context(), p.Client(t), app, 10*time.Second, func(line string) { t.Log(line) }))
 	t.Logf("every proxy holds both subsets, read in %v", time.Since(start))
 
 	app.Name = "no-such-app"
-	err := converge.WaitClusters(t.Context(), p.client(t), app, time.Second, nil)
+	err := converge.WaitClusters(t.Context(), p.Client(t), app, time.Second, nil)
 	require.ErrorAs(t, err, new(*converge.ClusterLagError))
 	t.Log(err)
 }
@@ -131,97 +129,97 @@ func TestProxiesHoldSubsets(t *testing.T) {
 // TestTwoSteps changes the pods of stable in the update that takes weight from it: refused, and nothing is touched; in
 // two steps it works. (Weight leaves the canary before anything else of an update, so its pods may change with it.)
 func TestTwoSteps(t *testing.T) {
-	p := shared(t)
-	p.restoreAfter(t)
-	a := p.example(t)
-	p.set(t, "canaryImage", imageNext)
-	p.up(t)
-	p.set(t, "canaryWeight", "50")
-	p.up(t)
-	before := versions(t, a.client, a.namespace)
+	p := harness.Shared(t)
+	p.RestoreAfter(t)
+	a := p.Example(t)
+	p.Set(t, "canaryImage", harness.ImageNext)
+	p.Up(t)
+	p.Set(t, "canaryWeight", "50")
+	p.Up(t)
+	before := harness.Versions(t, a.Client, a.Namespace)
 
-	p.setAll(t, "canaryWeight=90", "stableReplicas=2", "stableImage="+imageNext)
-	preview := p.attempt(t, "preview", "--non-interactive")
-	require.Zero(t, preview.code, "the cluster is not looked at in a preview\n%s", preview.all)
-	refused := p.attempt(t, upArgs...)
-	require.NotZero(t, refused.code)
-	t.Logf("after %.1f s:\n%s", refused.took.Seconds(), refused.all)
-	require.Contains(t, refused.all, "this update would change the pods of subset stable and take weight from it, while it serves requests")
-	require.Contains(t, refused.all, "split in force: stable 50 / canary 50")
-	require.Contains(t, refused.all, "wanted split:   stable 10 / canary 90")
-	require.Contains(t, refused.all, `=> "`+imageNext+`"`)
-	require.Equal(t, before, versions(t, a.client, a.namespace))
-	a.requireIngress(t, 50)
+	p.SetAll(t, "canaryWeight=90", "stableReplicas=2", "stableImage="+harness.ImageNext)
+	preview := p.Attempt(t, "preview", "--non-interactive")
+	require.Zero(t, preview.Code, "the cluster is not looked at in a preview\n%s", preview.All)
+	refused := p.Attempt(t, harness.UpArgs...)
+	require.NotZero(t, refused.Code)
+	t.Logf("after %.1f s:\n%s", refused.Took.Seconds(), refused.All)
+	require.Contains(t, refused.All, "this update would change the pods of subset stable and take weight from it, while it serves requests")
+	require.Contains(t, refused.All, "split in force: stable 50 / canary 50")
+	require.Contains(t, refused.All, "wanted split:   stable 10 / canary 90")
+	require.Contains(t, refused.All, `=> "`+harness.ImageNext+`"`)
+	require.Equal(t, before, harness.Versions(t, a.Client, a.Namespace))
+	a.RequireIngress(t, 50)
 
 	// As the message says: first the weight (more pods are no change of them), then the pods.
-	p.pulumi(t, "config", "rm", "stableImage")
-	p.up(t)
-	a.requireIngress(t, 90)
-	p.set(t, "stableImage", imageNext)
-	p.up(t)
-	a.requireIngress(t, 90)
-	stable := ready(podsOf(t, a.client, a.namespace, a.name, "stable"))
+	p.Pulumi(t, "config", "rm", "stableImage")
+	p.Up(t)
+	a.RequireIngress(t, 90)
+	p.Set(t, "stableImage", harness.ImageNext)
+	p.Up(t)
+	a.RequireIngress(t, 90)
+	stable := harness.Ready(harness.PodsOf(t, a.Client, a.Namespace, a.Name, "stable"))
 	require.Len(t, stable, 2)
-	require.Equal(t, imageNext, stable[0].Spec.Containers[0].Image)
+	require.Equal(t, harness.ImageNext, stable[0].Spec.Containers[0].Image)
 }
 
 // TestSwitchOff takes the weight and the pods from the canary in one update: the pods go last.
 func TestSwitchOff(t *testing.T) {
-	p := shared(t)
-	p.restoreAfter(t)
-	a := p.example(t)
-	p.set(t, "canaryWeight", "50")
-	p.up(t)
-	a.requireSplit(t, 50)
+	p := harness.Shared(t)
+	p.RestoreAfter(t)
+	a := p.Example(t)
+	p.Set(t, "canaryWeight", "50")
+	p.Up(t)
+	a.RequireSplit(t, 50)
 
-	load := a.startSteadyRequests(t)
-	p.setAll(t, "canaryWeight=0", "canaryReplicas=0")
-	p.up(t)
-	require.Empty(t, ready(podsOf(t, a.client, a.namespace, a.name, "canary")))
+	load := startSteadyRequests(t, a)
+	p.SetAll(t, "canaryWeight=0", "canaryReplicas=0")
+	p.Up(t)
+	require.Empty(t, harness.Ready(harness.PodsOf(t, a.Client, a.Namespace, a.Name, "canary")))
 	load.requireNoneFailed(t)
-	a.requireSplit(t, 0)
+	a.RequireSplit(t, 0)
 
-	p.setAll(t, "canaryWeight=50", "canaryReplicas=1")
-	p.up(t)
-	a.requireSplit(t, 50)
+	p.SetAll(t, "canaryWeight=50", "canaryReplicas=1")
+	p.Up(t)
+	a.RequireSplit(t, 50)
 }
 
 // TestWayInIsGone scales the ingress gateway to nothing: the pods that are ending hold the split and let nobody in. `up`
 // and `status` say so at once, and what brings the gateway back.
 func TestWayInIsGone(t *testing.T) {
-	p := shared(t)
-	a := p.example(t)
+	p := harness.Shared(t)
+	a := p.Example(t)
 	scale := func(pods int) {
 		t.Helper()
-		_, err := objects(a.client, deployments, "istio-system").Patch(t.Context(), "istio-ingressgateway", types.MergePatchType,
+		_, err := harness.Objects(a.Client, harness.Deployments, "istio-system").Patch(t.Context(), "istio-ingressgateway", types.MergePatchType,
 			fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, pods), metav1.PatchOptions{FieldManager: "kubectl"})
 		require.NoError(t, err)
 	}
 	scale(0)
-	status := p.attemptCommand(t, "canary", "status", "--stack", p.stack)
-	failed := p.attempt(t, upArgs...)
+	status := p.AttemptCommand(t, "canary", "status", "--stack", p.Stack)
+	failed := p.Attempt(t, harness.UpArgs...)
 	scale(2)
-	t.Logf("status: exit code %d: %s", status.code, status.all)
-	t.Logf("up: exit code %d after %.1f s: %s", failed.code, failed.took.Seconds(), failed.all)
-	require.Equal(t, 1, status.code)
-	require.Contains(t, status.all, "there is no ingress traffic")
-	require.NotZero(t, failed.code)
-	require.Contains(t, failed.all, "there is no way in, and ingress traffic fails: Deployment istio-system/istio-ingressgateway wants 0 pods: "+
+	t.Logf("status: exit code %d: %s", status.Code, status.All)
+	t.Logf("up: exit code %d after %.1f s: %s", failed.Code, failed.Took.Seconds(), failed.All)
+	require.Equal(t, 1, status.Code)
+	require.Contains(t, status.All, "there is no ingress traffic")
+	require.NotZero(t, failed.Code)
+	require.Contains(t, failed.All, "there is no way in, and ingress traffic fails: Deployment istio-system/istio-ingressgateway wants 0 pods: "+
 		"`kubectl -n istio-system scale deployment istio-ingressgateway --replicas=2` brings them back")
-	p.up(t)
-	a.requireSplit(t, 0)
+	p.Up(t)
+	a.RequireSplit(t, 0)
 }
 
 // TestForeignRoute lets another VirtualService take a path of the app's host: `up` and `status` name it.
 func TestForeignRoute(t *testing.T) {
-	p := shared(t)
-	p.restoreAfter(t)
-	a := p.example(t)
-	others := objects(a.client, virtualServices, "default")
+	p := harness.Shared(t)
+	p.RestoreAfter(t)
+	a := p.Example(t)
+	others := harness.Objects(a.Client, harness.VirtualServices, "default")
 	_, err := others.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": map[string]any{"name": "other"},
 		"spec": map[string]any{
-			"hosts":    []any{a.host, "app-example.app-example.svc.cluster.local"},
+			"hosts":    []any{a.Host, "app-example.app-example.svc.cluster.local"},
 			"gateways": []any{"app-example/app-example", "mesh"},
 			"http": []any{map[string]any{
 				"match": []any{map[string]any{"uri": map[string]any{"prefix": "/x"}}},
@@ -230,30 +228,30 @@ func TestForeignRoute(t *testing.T) {
 		},
 	}}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	p.set(t, "canaryWeight", "50")
-	failed := p.attempt(t, upArgs...)
-	status := p.attemptCommand(t, "canary", "status", "--stack", p.stack)
+	p.Set(t, "canaryWeight", "50")
+	failed := p.Attempt(t, harness.UpArgs...)
+	status := p.AttemptCommand(t, "canary", "status", "--stack", p.Stack)
 	require.NoError(t, others.Delete(t.Context(), "other", metav1.DeleteOptions{}))
-	t.Logf("up: exit code %d after %.1f s: %s", failed.code, failed.took.Seconds(), failed.all)
-	t.Logf("status: exit code %d: %s", status.code, status.all)
-	require.NotZero(t, failed.code)
-	require.Contains(t, failed.all, "VirtualService default/other takes requests for the app's host: take the host out of it, or remove it")
-	require.Equal(t, 1, status.code)
-	require.Contains(t, status.all, "with a route of VirtualService default/other")
-	require.NotContains(t, status.all, "there is no ingress traffic")
-	p.up(t)
-	a.requireSplit(t, 50)
+	t.Logf("up: exit code %d after %.1f s: %s", failed.Code, failed.Took.Seconds(), failed.All)
+	t.Logf("status: exit code %d: %s", status.Code, status.All)
+	require.NotZero(t, failed.Code)
+	require.Contains(t, failed.All, "VirtualService default/other takes requests for the app's host: take the host out of it, or remove it")
+	require.Equal(t, 1, status.Code)
+	require.Contains(t, status.All, "with a route of VirtualService default/other")
+	require.NotContains(t, status.All, "there is no ingress traffic")
+	p.Up(t)
+	a.RequireSplit(t, 50)
 }
 
 // TestForeignIstio brings a stack up that wants to install Istio where the shared one did: refused, and nothing is
 // touched. With the Istio that is there it works, once it knows the gateway.
 func TestForeignIstio(t *testing.T) {
-	p := shared(t)
-	c := p.client(t)
-	guest := p.guest(t, "tenant")
-	guest.setSecret(t, "kubeconfig", p.kubeconfig(t))
+	p := harness.Shared(t)
+	c := p.Client(t)
+	guest := p.Guest(t, "tenant")
+	guest.SetSecret(t, "kubeconfig", p.Kubeconfig(t))
 	istio := func() map[string]string {
-		found := versions(t, c, "istio-system")
+		found := harness.Versions(t, c, "istio-system")
 		// istiod renews its leases, which are ConfigMaps, all the time.
 		maps.DeleteFunc(found, func(name, _ string) bool { return strings.HasPrefix(name, "configmaps/istio-") })
 		return found
@@ -261,30 +259,30 @@ func TestForeignIstio(t *testing.T) {
 	before := istio()
 	refuse := func(want string) {
 		t.Helper()
-		refused := guest.attempt(t, upArgs...)
-		require.NotZero(t, refused.code)
-		t.Logf("after %.1f s:\n%s", refused.took.Seconds(), refused.all)
-		require.Contains(t, refused.all, want)
+		refused := guest.Attempt(t, harness.UpArgs...)
+		require.NotZero(t, refused.Code)
+		t.Logf("after %.1f s:\n%s", refused.Took.Seconds(), refused.All)
+		require.Contains(t, refused.All, want)
 		require.Equal(t, before, istio())
-		_, err := objects(c, namespaces, "").Get(t.Context(), "tenant", metav1.GetOptions{})
+		_, err := harness.Objects(c, harness.Namespaces, "").Get(t.Context(), "tenant", metav1.GetOptions{})
 		require.True(t, apierrors.IsNotFound(err), "%v", err)
 	}
 
-	guest.set(t, "istioInstall", "true")
+	guest.Set(t, "istioInstall", "true")
 	refuse("this cluster has an Istio already (istiod is Deployment istio-system/istiod)")
-	guest.setAll(t, "istioInstall=false", "istioGateway=ingress")
+	guest.SetAll(t, "istioInstall=false", "istioGateway=ingress")
 	refuse("no running pod has the label istio=ingress")
 
-	guest.pulumi(t, "config", "rm", "istioGateway")
-	guest.up(t)
-	require.Equal(t, `"http://tenant.tenant.localhost"`, guest.output(t, "url"))
+	guest.Pulumi(t, "config", "rm", "istioGateway")
+	guest.Up(t)
+	require.Equal(t, `"http://tenant.tenant.localhost"`, guest.Output(t, "url"))
 	for _, from := range []string{"ingress", "mesh"} {
-		require.Equal(t, 1000, guest.requests(t, from).Counts["stable"])
+		require.Equal(t, 1000, guest.Requests(t, from).Counts["stable"])
 	}
-	guest.verifyNoChanges(t)
+	guest.VerifyNoChanges(t)
 
 	// What leads traffic goes before what it leads to.
-	log := guest.pulumi(t, destroyArgs...)
+	log := guest.Pulumi(t, harness.DestroyArgs...)
 	requireOrder(t, log, "VirtualService app deleted", "DestinationRule app deleting")
 	requireOrder(t, log, "DestinationRule app deleted", ":Service app deleting")
 	requireOrder(t, log, "DestinationRule app deleted", "Deployment app-stable deleting")
@@ -305,13 +303,13 @@ type steadyRequests struct {
 	ended chan error
 }
 
-func (a app) startSteadyRequests(t *testing.T) steadyRequests {
+func startSteadyRequests(t *testing.T, a harness.App) steadyRequests {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	s := steadyRequests{tally: new(traffic.Tally), stop: stop, ended: make(chan error, 1)}
 	go func() {
 		s.ended <- traffic.Run(ctx, traffic.Options{
-			URL: fmt.Sprintf("http://127.0.0.1:%d/", a.port), Host: a.host,
+			URL: fmt.Sprintf("http://127.0.0.1:%d/", a.Port), Host: a.Host,
 			Count: 1_000_000, Rate: 50, OnResult: s.tally.Add,
 		})
 	}()

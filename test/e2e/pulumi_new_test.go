@@ -11,64 +11,66 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
+
+	"canary/test/e2e/harness"
 )
 
 // TestPulumiNew makes a project under another name from the checkout: it works as it is, and keys that somebody brings
 // along under the old name are refused with a command that mends them.
 func TestPulumiNew(t *testing.T) {
-	name := newNames()
+	name := harness.NewName()
 	p := newFromTemplate(t, name)
 	verifyPreview(t, p)
 
-	content, err := os.ReadFile(p.configFile())
+	content, err := os.ReadFile(p.ConfigFile())
 	require.NoError(t, err)
 	old := strings.ReplaceAll(string(content), "\n  "+name+":", "\n  canary:")
 	require.NotEqual(t, string(content), old)
-	require.NoError(t, os.WriteFile(p.configFile(), []byte(old), 0o600))
-	p.set(t, "canaryWeight", "50")
+	require.NoError(t, os.WriteFile(p.ConfigFile(), []byte(old), 0o600))
+	p.Set(t, "canaryWeight", "50")
 
-	refused := p.attempt(t, "preview", "--non-interactive")
-	t.Log(refused.all)
-	require.NotZero(t, refused.code)
-	require.Contains(t, refused.all, `1 problem in the stack's configuration:`)
+	refused := p.Attempt(t, "preview", "--non-interactive")
+	t.Log(refused.All)
+	require.NotZero(t, refused.Code)
+	require.Contains(t, refused.All, `1 problem in the stack's configuration:`)
 	found := regexp.MustCompile(`canary:canaryWeight, canary:clusterName, canary:httpPort.*: belong to project "canary", ` +
 		`and this project is "` + name + `"; allowed: keys without a prefix or with ` + name + `: in front; ` +
-		`run: (pulumi config rm-all canary:canaryWeight && sed .* Pulumi\.dev\.yaml)\n`).FindStringSubmatch(refused.all)
+		`run: (pulumi config rm-all canary:canaryWeight && sed .* Pulumi\.dev\.yaml)\n`).FindStringSubmatch(refused.All)
 	require.NotNil(t, found)
 
-	run(t, p.dir, p.env, "sh", "-c", found[1])
+	harness.Run(t, p.Dir, p.Env, "sh", "-c", found[1])
 	verifyPreview(t, p)
-	require.Equal(t, "50\n", p.pulumi(t, "config", "get", "canaryWeight"))
-	require.Equal(t, p.cluster+"\n", p.pulumi(t, "config", "get", "clusterName"))
+	require.Equal(t, "50\n", p.Pulumi(t, "config", "get", "canaryWeight"))
+	require.Equal(t, p.Cluster+"\n", p.Pulumi(t, "config", "get", "clusterName"))
 }
 
 // newFromTemplate makes a project with "pulumi new" from the files that Git knows, and its stack dev.
-func newFromTemplate(t *testing.T, name string) *project {
+func newFromTemplate(t *testing.T, name string) *harness.Project {
 	t.Helper()
-	template := &checkout{dir: filepath.Join(t.TempDir(), "canary")}
-	template.copyFiles(t)
-	made := *theOneCheckout(t)
-	made.dir = t.TempDir()
-	p := &project{checkout: &made, stack: "dev", cluster: "canary"}
-	t.Log(run(t, p.dir, p.env, "pulumi", "new", template.dir, "--name", name, "--stack", p.stack, "--yes", "--non-interactive"))
-	t.Cleanup(func() { p.pulumi(t, "stack", "rm", "--yes", "--non-interactive") })
+	template := &harness.Checkout{Dir: filepath.Join(t.TempDir(), "canary")}
+	template.CopyFiles(t)
+	made := *harness.TheOneCheckout(t)
+	made.Dir = t.TempDir()
+	p := &harness.Project{Checkout: &made, Stack: "dev", Cluster: "canary"}
+	t.Log(harness.Run(t, p.Dir, p.Env, "pulumi", "new", template.Dir, "--name", name, "--stack", p.Stack, "--yes", "--non-interactive"))
+	t.Cleanup(func() { p.Pulumi(t, "stack", "rm", "--yes", "--non-interactive") })
 	// Its configuration is all that a new project has of its own.
-	differing, _, err := try(p.dir, p.env, "diff", "--recursive", "--brief", template.dir, p.dir)
+	differing, _, err := harness.Try(p.Dir, p.Env, "diff", "--recursive", "--brief", template.Dir, p.Dir)
 	require.Error(t, err)
 	require.Equal(t, 2, strings.Count(differing, "\n"), differing)
-	require.Contains(t, differing, p.configFile()+" differ")
-	require.Contains(t, differing, filepath.Join(p.dir, "Pulumi.yaml")+" differ")
+	require.Contains(t, differing, p.ConfigFile()+" differ")
+	require.Contains(t, differing, filepath.Join(p.Dir, "Pulumi.yaml")+" differ")
 
 	// Where the published charts cannot be reached, their address is all that a preview needs.
 	var here struct{ Config map[string]any }
-	require.NoError(t, yaml.Unmarshal(stackFile(t), &here))
+	require.NoError(t, yaml.Unmarshal(harness.StackFile(t), &here))
 	if repository, set := here.Config["istioChartRepository"].(string); set {
-		p.set(t, "istioChartRepository", repository)
+		p.Set(t, "istioChartRepository", repository)
 	}
 	return p
 }
 
-func verifyPreview(t *testing.T, p *project) {
+func verifyPreview(t *testing.T, p *harness.Project) {
 	t.Helper()
-	require.Regexp(t, `\+ \d+ to create\n`, p.pulumi(t, "preview", "--non-interactive"))
+	require.Regexp(t, `\+ \d+ to create\n`, p.Pulumi(t, "preview", "--non-interactive"))
 }

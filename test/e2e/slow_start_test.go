@@ -7,20 +7,22 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"canary/test/e2e/harness"
 )
 
 // TestSlowStart releases a canary that answers after 75 s: the update waits for it, and meanwhile says what the pod
 // waits for and what to do if it never will.
 func TestSlowStart(t *testing.T) {
-	p := shared(t)
-	p.restoreAfter(t)
-	a := p.example(t)
-	p.setAll(t, "canaryImage="+imageSlow, "canaryWeight=50")
-	o := p.attempt(t, upArgs...)
-	t.Logf("exit code %d after %.1f s: %s", o.code, o.took.Seconds(), lineWith(o.all, "Unhealthy: "))
-	require.Zero(t, o.code, o.all)
-	require.Greater(t, o.took, 70*time.Second)
+	p := harness.Shared(t)
+	p.RestoreAfter(t)
+	a := p.Example(t)
+	p.SetAll(t, "canaryImage="+harness.ImageSlow, "canaryWeight=50")
+	o := p.Attempt(t, harness.UpArgs...)
+	t.Logf("exit code %d after %.1f s: %s", o.Code, o.Took.Seconds(), harness.LineWith(o.All, "Unhealthy: "))
+	require.Zero(t, o.Code, o.All)
+	require.Greater(t, o.Took, 70*time.Second)
 	require.Regexp(t, `canary: 0 of 1 pods ready.* \(Unhealthy: Startup probe failed: .*; `+
-		"check `containerPort` and `readinessPath`, or give the app more than its 10m0s in `startSeconds`\\)", o.all)
-	a.requireSplit(t, 50)
+		"check `containerPort` and `readinessPath`, or give the app more than its 10m0s in `startSeconds`\\)", o.All)
+	a.RequireSplit(t, 50)
 }

@@ -3,10 +3,11 @@
 package e2e
 
 import (
-	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"canary/test/e2e/harness"
 )
 
 // TestWrongConfiguration shows what a user reads who sets something wrong: every problem at once, each with its key, its
@@ -65,32 +66,14 @@ func TestWrongConfiguration(t *testing.T) {
 		},
 	}} {
 		t.Run(wrong.name, func(t *testing.T) {
-			p := newStack(t, 0, wrong.settings...)
-			result := p.attempt(t, "preview", "--non-interactive")
-			t.Logf("exit code %d\n%s", result.code, result.all)
-			require.NotZero(t, result.code)
+			p := harness.NewStack(t, 0, wrong.settings...)
+			result := p.Attempt(t, "preview", "--non-interactive")
+			t.Logf("exit code %d\n%s", result.Code, result.All)
+			require.NotZero(t, result.Code)
 			for _, line := range wrong.says {
-				require.Contains(t, result.all, line)
+				require.Contains(t, result.All, line)
 			}
-			require.Empty(t, p.resources(t), "something was registered")
+			require.Empty(t, p.Resources(t), "something was registered")
 		})
 	}
-}
-
-// resources are the URNs in the stack's state.
-func (p *project) resources(t *testing.T) []string {
-	t.Helper()
-	var state struct {
-		Deployment struct {
-			Resources []struct {
-				URN string `json:"urn"`
-			} `json:"resources"`
-		} `json:"deployment"`
-	}
-	require.NoError(t, json.Unmarshal([]byte(p.pulumi(t, "stack", "export")), &state))
-	var urns []string
-	for _, r := range state.Deployment.Resources {
-		urns = append(urns, r.URN)
-	}
-	return urns
 }

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package e2e
+package harness
 
 import (
 	"archive/tar"
@@ -20,41 +20,42 @@ import (
 
 // The images of the tests, which only this machine's Docker has. Each is one static program.
 var (
-	imageGood     = testImage("testserver:good")   // serves on port 9000, ready at /ready
-	imageNext     = testImage("testserver:next")   // serves where the example app does
-	imageCrash    = testImage("testserver:crash")  // ends before it listens
-	imageFickle   = testImage("testserver:fickle") // ends soon after it became ready
-	imageDeaf     = testImage("testserver:deaf")   // serves on a port that nobody asks for
-	imageSlow     = testImage("testserver:slow")   // serves after 75 s
-	imageCutoff   = testImage("cutoff:latest")
-	imageHungry   = testImage("hungry:latest")
-	imageRegistry = testImage("testregistry:latest")
+	ImageGood     = TestImage("testserver:good")   // serves on port 9000, ready at /ready
+	ImageNext     = TestImage("testserver:next")   // serves where the example app does
+	ImageCrash    = TestImage("testserver:crash")  // ends before it listens
+	ImageFickle   = TestImage("testserver:fickle") // ends soon after it became ready
+	ImageDeaf     = TestImage("testserver:deaf")   // serves on a port that nobody asks for
+	ImageSlow     = TestImage("testserver:slow")   // serves after 75 s
+	imageCutoff   = TestImage("cutoff:latest")
+	ImageHungry   = TestImage("hungry:latest")
+	ImageRegistry = TestImage("testregistry:latest")
 )
 
 const registryPort = 5000
 
-// imageByDigest is the test server as the registry serves it.
-var imageByDigest string
+// ImageByDigest is the test server as the registry serves it.
+var ImageByDigest string
 
-func testImage(name string) string { return fmt.Sprintf("canary-e2e-%d/%s", os.Getpid(), name) }
+// TestImage is the reference of an image that only this run has.
+func TestImage(name string) string { return fmt.Sprintf("canary-e2e-%d/%s", os.Getpid(), name) }
 
 // buildImages builds all of them and gives their tags.
 func buildImages(t *testing.T) []string {
 	t.Helper()
-	server := buildProgram(t, "testserver")
-	importImage(t, imageGood, archive(t, server), "/testserver", "-listen", ":9000")
-	importImage(t, imageNext, archive(t, server), "/testserver", "-listen", ":8080")
-	importImage(t, imageCrash, archive(t, server), "/testserver", "-listen", "nowhere")
-	importImage(t, imageFickle, archive(t, server), "/testserver", "-listen", ":8080", "-crash-after", "2s")
-	importImage(t, imageDeaf, archive(t, server), "/testserver", "-listen", ":9999")
-	importImage(t, imageSlow, archive(t, server), "/testserver", "-listen", ":8080", "-listen-after", "75s")
-	importImage(t, imageHungry, archive(t, buildProgram(t, "hungry")), "/hungry")
-	importImage(t, imageCutoff, archive(t, buildProgram(t, "cutoff")), "/cutoff")
+	server := BuildProgram(t, "testserver")
+	ImportImage(t, ImageGood, Archive(t, server), "/testserver", "-listen", ":9000")
+	ImportImage(t, ImageNext, Archive(t, server), "/testserver", "-listen", ":8080")
+	ImportImage(t, ImageCrash, Archive(t, server), "/testserver", "-listen", "nowhere")
+	ImportImage(t, ImageFickle, Archive(t, server), "/testserver", "-listen", ":8080", "-crash-after", "2s")
+	ImportImage(t, ImageDeaf, Archive(t, server), "/testserver", "-listen", ":9999")
+	ImportImage(t, ImageSlow, Archive(t, server), "/testserver", "-listen", ":8080", "-listen-after", "75s")
+	ImportImage(t, ImageHungry, Archive(t, BuildProgram(t, "hungry")), "/hungry")
+	ImportImage(t, imageCutoff, Archive(t, BuildProgram(t, "cutoff")), "/cutoff")
 	image := pullable(t)
-	imageByDigest = image.reference
-	registry := archive(t, append(buildProgram(t, "testregistry"), image.files...))
-	importImage(t, imageRegistry, registry, "/testregistry", "-listen", fmt.Sprintf("127.0.0.1:%d", registryPort))
-	return []string{imageGood, imageNext, imageCrash, imageFickle, imageDeaf, imageSlow, imageCutoff, imageHungry, imageRegistry}
+	ImageByDigest = image.reference
+	registry := Archive(t, append(BuildProgram(t, "testregistry"), image.files...))
+	ImportImage(t, ImageRegistry, registry, "/testregistry", "-listen", fmt.Sprintf("127.0.0.1:%d", registryPort))
+	return []string{ImageGood, ImageNext, ImageCrash, ImageFickle, ImageDeaf, ImageSlow, imageCutoff, ImageHungry, ImageRegistry}
 }
 
 type file struct {
@@ -63,19 +64,19 @@ type file struct {
 	content []byte
 }
 
-// buildProgram builds a program beside the tests as a file at the root of an image.
-func buildProgram(t *testing.T, name string) []file {
+// BuildProgram builds a program beside the tests as a file at the root of an image.
+func BuildProgram(t *testing.T, name string) []file {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), name)
 	env := append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
-	run(t, ".", env, "go", "build", "-ldflags=-s -w", "-o", out, "./"+name)
+	Run(t, ".", env, "go", "build", "-ldflags=-s -w", "-o", out, "./programs/"+name)
 	b, err := os.ReadFile(out)
 	require.NoError(t, err)
 	return []file{{name: name, mode: 0o755, content: b}}
 }
 
-// archive is the files as a tar stream, the same for the same files.
-func archive(t *testing.T, files []file) []byte {
+// Archive is the files as a tar stream, the same for the same files.
+func Archive(t *testing.T, files []file) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -88,8 +89,8 @@ func archive(t *testing.T, files []file) []byte {
 	return b.Bytes()
 }
 
-// importImage makes an image of this machine's Docker out of a file system; it is removed when the run ends.
-func importImage(t *testing.T, tag string, fileSystem []byte, command ...string) {
+// ImportImage makes an image of this machine's Docker out of a file system; it is removed when the run ends.
+func ImportImage(t *testing.T, tag string, fileSystem []byte, command ...string) {
 	t.Helper()
 	entrypoint, err := json.Marshal(command)
 	require.NoError(t, err)
@@ -125,7 +126,7 @@ func pullable(t *testing.T) pulled {
 		require.NoError(t, err)
 		return b
 	}
-	layer := archive(t, buildProgram(t, "testserver"))
+	layer := Archive(t, BuildProgram(t, "testserver"))
 	layerDigest := add(layer)
 	config := document(map[string]any{
 		"architecture": runtime.GOARCH, "os": "linux",
@@ -145,7 +146,8 @@ func pullable(t *testing.T) pulled {
 	return p
 }
 
-func digestOf(reference string) string {
+// DigestOf is the digest in a reference.
+func DigestOf(reference string) string {
 	_, digest, _ := strings.Cut(reference, "@")
 	return digest
 }

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package e2e
+package harness
 
 import (
 	"bytes"
@@ -8,24 +8,25 @@ import (
 	"time"
 )
 
-// recordOfBringUp is what could be seen of a bring-up from outside.
-type recordOfBringUp struct {
-	log       string
-	arguments map[string]bool // the command lines of processes on this machine
+// RecordOfBringUp is what could be seen of a bring-up from outside.
+type RecordOfBringUp struct {
+	Log       string
+	Arguments map[string]bool // the command lines of processes on this machine
 }
 
-// bringUp is that of the shared stack.
-var bringUp recordOfBringUp
+// BringUp is that of the shared stack.
+var BringUp RecordOfBringUp
 
-// argumentWatch collects command lines; where there is no /proc it sees none.
-type argumentWatch struct {
+// ArgumentWatch collects command lines; where there is no /proc it sees none.
+type ArgumentWatch struct {
 	stop, done chan struct{}
 	seen       map[string]bool
 	looks      map[string]int // by process
 }
 
-func watchArguments() *argumentWatch {
-	w := &argumentWatch{stop: make(chan struct{}), done: make(chan struct{}), seen: map[string]bool{}, looks: map[string]int{}}
+// WatchArguments begins to watch.
+func WatchArguments() *ArgumentWatch {
+	w := &ArgumentWatch{stop: make(chan struct{}), done: make(chan struct{}), seen: map[string]bool{}, looks: map[string]int{}}
 	go func() {
 		defer close(w.done)
 		ticker := time.NewTicker(30 * time.Millisecond)
@@ -42,7 +43,7 @@ func watchArguments() *argumentWatch {
 	return w
 }
 
-func (w *argumentWatch) look() {
+func (w *ArgumentWatch) look() {
 	const enough = 3 // a process that was just forked still has the arguments of its parent
 	proc, err := os.Open("/proc")
 	if err != nil {
@@ -61,7 +62,8 @@ func (w *argumentWatch) look() {
 	}
 }
 
-func (w *argumentWatch) end() map[string]bool {
+// End ends the watch and gives the arguments that were seen.
+func (w *ArgumentWatch) End() map[string]bool {
 	close(w.stop)
 	<-w.done
 	return w.seen

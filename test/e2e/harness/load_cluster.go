@@ -1,6 +1,6 @@
 //go:build e2e
 
-package e2e
+package harness
 
 import (
 	"context"
@@ -19,33 +19,34 @@ import (
 	"canary/internal/kube"
 )
 
+// The names of the example app, and of the ingress gateway.
 const (
-	appName         = "app-example"
-	meshNamespace   = "istio-system"
-	ingressName     = "istio-ingressgateway"
-	ingressSelector = "istio=ingressgateway"
+	AppName         = "app-example"
+	MeshNamespace   = "istio-system"
+	IngressName     = "istio-ingressgateway"
+	IngressSelector = "istio=ingressgateway"
 )
 
-// patchDeployment changes a Deployment as `kubectl patch --type strategic` does.
-func patchDeployment(t *testing.T, c *kube.Client, namespace, name, patch string) {
+// PatchDeployment changes a Deployment as `kubectl patch --type strategic` does.
+func PatchDeployment(t *testing.T, c *kube.Client, namespace, name, patch string) {
 	t.Helper()
-	_, err := objects(c, deployments, namespace).Patch(t.Context(), name, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
+	_, err := Objects(c, Deployments, namespace).Patch(t.Context(), name, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
 	require.NoError(t, err)
 }
 
-// restart replaces the pods of a Deployment as `kubectl rollout restart` does.
-func restart(t *testing.T, c *kube.Client, namespace, name string) {
+// Restart replaces the pods of a Deployment as `kubectl rollout restart` does.
+func Restart(t *testing.T, c *kube.Client, namespace, name string) {
 	t.Helper()
-	patchDeployment(t, c, namespace, name, fmt.Sprintf(
+	PatchDeployment(t, c, namespace, name, fmt.Sprintf(
 		`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":%q}}}}}`, time.Now().Format(time.RFC3339Nano)))
-	settled(t, c, namespace, name)
+	Settled(t, c, namespace, name)
 }
 
-// settled waits until a Deployment has its newest pods ready and has told the older ones to end.
-func settled(t *testing.T, c *kube.Client, namespace, name string) {
+// Settled waits until a Deployment has its newest pods ready and has told the older ones to end.
+func Settled(t *testing.T, c *kube.Client, namespace, name string) {
 	t.Helper()
-	eventually(t, 3*time.Minute, func(ctx context.Context) error {
-		object, err := objects(c, deployments, namespace).Get(ctx, name, metav1.GetOptions{})
+	Eventually(t, 3*time.Minute, func(ctx context.Context) error {
+		object, err := Objects(c, Deployments, namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
@@ -61,10 +62,10 @@ func settled(t *testing.T, c *kube.Client, namespace, name string) {
 	})
 }
 
-// drained waits until no pod of the namespaces is ending any more.
-func drained(t *testing.T, c *kube.Client, namespaces ...string) {
+// Drained waits until no pod of the namespaces is ending any more.
+func Drained(t *testing.T, c *kube.Client, namespaces ...string) {
 	t.Helper()
-	eventually(t, 2*time.Minute, func(ctx context.Context) error {
+	Eventually(t, 2*time.Minute, func(ctx context.Context) error {
 		for _, namespace := range namespaces {
 			pods, err := c.Pods(ctx, namespace, "")
 			if err != nil {
@@ -80,8 +81,8 @@ func drained(t *testing.T, c *kube.Client, namespaces ...string) {
 	})
 }
 
-// ask sends a request to a port of a pod, past every proxy; the port may be one on its loopback.
-func ask(t *testing.T, c *kube.Client, method, namespace, pod string, port int, path string) string {
+// Ask sends a request to a port of a pod, past every proxy; the port may be one on its loopback.
+func Ask(t *testing.T, c *kube.Client, method, namespace, pod string, port int, path string) string {
 	t.Helper()
 	forward := c.Forward(namespace, pod)
 	defer func() { _ = forward.Close() }()
