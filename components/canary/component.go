@@ -26,6 +26,8 @@ type Args struct {
 	// register hooks, for tests.
 	connect connect
 	hooks   hooks.Register
+
+	reached reached
 }
 
 func (a *Args) check() error {

@@ -1,6 +1,7 @@
 package canary
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -121,7 +122,7 @@ func TestOutputs(t *testing.T) {
 
 func TestNothingIsReadInPreview(t *testing.T) {
 	t.Parallel()
-	connect := func(string, string, release.App) (rollout.Cluster, error) {
+	connect := func(context.Context, string, string, release.App) (rollout.Cluster, error) {
 		return nil, errors.New("the cluster was read")
 	}
 	_, err := pulumitest.Run(program(configuration(t, nil), connect, nil), pulumitest.WithDryRun())
@@ -132,7 +133,7 @@ func TestUpdateOrder(t *testing.T) {
 	t.Parallel()
 	before := &converge.Before{}
 	app := &rollouttest.Cluster{InForce: release.Split{Stable: 100}, LookAs: before}
-	connect := func(kubeconfig, contextName string, got release.App) (rollout.Cluster, error) {
+	connect := func(_ context.Context, kubeconfig, contextName string, got release.App) (rollout.Cluster, error) {
 		require.Equal(t, "a kubeconfig", kubeconfig)
 		require.Equal(t, "a context", contextName)
 		require.Equal(t, release.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}, got)

@@ -1,6 +1,7 @@
 package canary
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -120,7 +121,7 @@ var errSick = errors.New("subset canary has 0 of 1 pods ready: CrashLoopBackOff"
 
 // reaching always gives the same cluster.
 func reaching(cluster rollout.Cluster) connect {
-	return func(string, string, release.App) (rollout.Cluster, error) { return cluster, nil }
+	return func(context.Context, string, string, release.App) (rollout.Cluster, error) { return cluster, nil }
 }
 
 // written plays the API server: what is written is in force.

@@ -2,6 +2,7 @@ package canary
 
 import (
 	"context"
+	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -12,7 +13,15 @@ import (
 )
 
 // connect reaches the app in the cluster of a kubeconfig's context.
-type connect func(kubeconfig, contextName string, app release.App) (rollout.Cluster, error)
+type connect func(ctx context.Context, kubeconfig, contextName string, app release.App) (rollout.Cluster, error)
+
+// reached is the app in the cluster, once it was reached: every phase has the same
+// connections.
+type reached struct {
+	once    sync.Once
+	cluster rollout.Cluster
+	err     error
+}
 
 // phases runs each phase of the rollout when its time has come: in a hook, right
 // before a resource is written, or once outputs are known, after it was.
@@ -146,8 +155,12 @@ func (p phases) inHook(run phase, beside pulumi.Resource) error {
 }
 
 func (p phases) reach(kubeconfig string) (rollout.Cluster, error) {
-	cfg := p.args.Config
-	return p.connect(kubeconfig, p.args.Context, release.App{Namespace: cfg.Namespace, Name: cfg.Name, Host: cfg.Host})
+	cfg, r := p.args.Config, &p.args.reached
+	r.once.Do(func() {
+		app := release.App{Namespace: cfg.Namespace, Name: cfg.Name, Host: cfg.Host}
+		r.cluster, r.err = p.connect(p.ctx.Context(), kubeconfig, p.args.Context, app)
+	})
+	return r.cluster, r.err
 }
 
 // voice speaks beside a resource.

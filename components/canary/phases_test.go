@@ -1,6 +1,7 @@
 package canary
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func TestRollBackComesFirst(t *testing.T) {
 	require.Equal(t, []string{"roll back to 100/0", "converge 100/0 within 1m0s"}, app.Calls()[:2])
 	require.Contains(t, app.Calls()[2:], "write app-canary")
 
-	never := func(string, string, release.App) (rollout.Cluster, error) {
+	never := func(context.Context, string, string, release.App) (rollout.Cluster, error) {
 		return nil, errors.New("the cluster was read")
 	}
 	_, err = pulumitest.Run(program(never), pulumitest.WithDryRun())

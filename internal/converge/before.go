@@ -5,19 +5,13 @@ import (
 	"sync"
 	"time"
 
-	"canary/internal/envoy"
 	"canary/internal/istiod"
-	"canary/internal/kube"
 	"canary/internal/release"
 )
 
-const (
-	// snapshotTimeout bounds what a snapshot may cost; what is missing then is only
-	// read in another way later.
-	snapshotTimeout = 5 * time.Second
-	// connectTimeout bounds the wait for connections, which are a convenience only.
-	connectTimeout = time.Second
-)
+// lookTimeout bounds what a look may cost; what is missing then is only read in
+// another way later.
+const lookTimeout = 5 * time.Second
 
 // Before is what istiod's books and the VirtualService were like before the
 // VirtualService was written. The zero value knows nothing.
@@ -30,29 +24,19 @@ type Before struct {
 	running map[string]bool
 	// proxies are the IDs in all books that watch routes.
 	proxies map[string]bool
-	// fleet and books keep the connections that were made before the write; nil
-	// when there are none.
-	fleet *envoy.Admin
-	books *istiod.Books
 }
 
-// Snapshot looks at the cluster before the VirtualService is written, so that
-// Converge can tell afterwards what istiod sent because of the write. It also
-// connects to what Converge is going to read, and leaves that to Converge to
-// close. It never fails: what cannot be read makes the wait read more proxies
-// directly.
-func Snapshot(ctx context.Context, c *kube.Client, app release.App) *Before {
-	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
+// Look looks at the cluster right before the VirtualService is written, so that
+// Converge can tell afterwards what istiod sent because of the write. It never
+// fails: what cannot be read makes the wait read more proxies directly.
+func (l *Links) Look(ctx context.Context) *Before {
+	l.await(ctx)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	b := &Before{fleet: envoy.NewAdmin(c, app), books: istiod.NewBooks(c)}
+	b := &Before{}
 	var group sync.WaitGroup
-	group.Go(func() { b.object = release.ReadVersion(ctx, c, app) })
-	group.Go(func() { b.look(ctx, b.books) })
-	group.Go(func() {
-		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-		defer cancel()
-		b.fleet.Connect(ctx, fewProxies)
-	})
+	group.Go(func() { b.object = release.ReadVersion(ctx, l.client, l.app) })
+	group.Go(func() { b.look(ctx, l.books) })
 	group.Wait()
 	return b
 }

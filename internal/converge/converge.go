@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"canary/internal/envoy"
-	"canary/internal/istiod"
-	"canary/internal/kube"
 	"canary/internal/release"
 )
 
@@ -18,7 +15,7 @@ type Converged struct {
 	// Untouched is how many proxies, known to istiod but no pods of this cluster,
 	// istiod sent nothing because of the write; they are not waited for.
 	Untouched int
-	Bytes     int64 // read from proxies and from istiod
+	Bytes     int64 // read from proxies and from istiod, over the links so far
 }
 
 // Converge waits until every proxy that serves the app holds the split, by the
@@ -28,25 +25,20 @@ type Converged struct {
 //
 // With what was there before the write it relies on istiod's books where there
 // are many proxies, and waits also for proxies that are no pods of this cluster.
-// A nil or empty b knows nothing: every proxy of the cluster is read directly.
-func (b *Before) Converge(ctx context.Context, c *kube.Client, app release.App, split release.Split, timeout time.Duration, report func(string)) (Converged, error) {
+// A nil or empty before knows nothing: every proxy of the cluster is read directly.
+func (l *Links) Converge(ctx context.Context, before *Before, split release.Split, timeout time.Duration, report func(string)) (Converged, error) {
 	if !split.Valid() {
 		return Converged{}, fmt.Errorf("split %d/%d: weights must be 0 or more and one of them above 0", split.Stable, split.Canary)
 	}
-	fleet, books := envoy.NewAdmin(c, app), istiod.NewBooks(c)
-	if b != nil && b.fleet != nil {
-		fleet, books = b.fleet, b.books
-	}
-	defer fleet.Close()
-	defer books.Close()
-	w := newConvergence(fleet, split, report)
-	if b.taken() {
-		w.consult(books, b, func(ctx context.Context) bool {
-			now := release.ReadVersion(ctx, c, app)
-			return now == (release.Version{}) || now != b.object
+	l.await(ctx)
+	w := newConvergence(l.fleet, split, report)
+	if before.taken() {
+		w.consult(l.books, before, func(ctx context.Context) bool {
+			now := release.ReadVersion(ctx, l.client, l.app)
+			return now == (release.Version{}) || now != before.object
 		})
 	}
 	converged, err := w.wait(ctx, timeout)
-	converged.Bytes = fleet.Bytes() + books.Bytes()
+	converged.Bytes = l.fleet.Bytes() + l.books.Bytes()
 	return converged, err
 }

@@ -14,6 +14,7 @@ import (
 
 	"canary/internal/envoy"
 	"canary/internal/kube"
+	"canary/internal/kubetest"
 	"canary/internal/release"
 )
 
@@ -285,6 +286,6 @@ func TestConvergenceAPIServerFails(t *testing.T) {
 
 func TestConvergeRefusesEmptySplit(t *testing.T) {
 	t.Parallel()
-	_, err := (*Before)(nil).Converge(t.Context(), nil, exampleApp, release.Split{}, time.Second, nil)
+	_, err := NewLinks(kubetest.API(t, nil), exampleApp).Converge(t.Context(), nil, release.Split{}, time.Second, nil)
 	require.ErrorContains(t, err, "split 0/0")
 }

@@ -25,14 +25,14 @@
 //
 // Up to 16 proxies are all read directly. With more, istiod's books
 // (/debug/syncz: which push each proxy was sent and has acknowledged) extend
-// what is known of a few, if Snapshot looked at them before the write:
+// what is known of a few, if Look was called before the write:
 //
 //   - The set is the pods and all proxies in the books. A pod in no book lags
 //     until it is read directly.
 //   - For each istiod process one proxy that holds the split is read once more
 //     between two readings of the book that show the same acknowledged push. The
-//     counter of that push is V. It must be above every counter that Snapshot
-//     saw in that process.
+//     counter of that push is V. It must be above every counter that Look saw in
+//     that process.
 //   - Another proxy counts when each of its connections has acknowledged the
 //     last push that it was sent, without an error, and the counter of that push
 //     is V or more. (So its nonce also differs from the one before the write.)

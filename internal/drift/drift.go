@@ -3,6 +3,7 @@
 //   - An object has drifted when it is gone, or when a field that the stack wrote has
 //     another value. What others add to it is theirs.
 //   - More pods than the stack wants are no drift: an autoscaler may have its reasons.
+//   - An object that may not be read is not known to have drifted.
 //   - Who changed a field, and when, is what the object's managedFields say.
 //
 // It only reads, one object with one request.
@@ -113,6 +114,8 @@ func look(ctx context.Context, c *kube.Client, object Object) (*Change, error) {
 	switch {
 	case apierrors.IsNotFound(err):
 		return &Change{Object: object, Gone: true}, nil
+	case apierrors.IsForbidden(err):
+		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", object, err)
 	case live.GetDeletionTimestamp() != nil:

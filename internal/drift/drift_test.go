@@ -1,6 +1,8 @@
 package drift
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -118,10 +120,21 @@ func TestFindKeepsTheOrder(t *testing.T) {
 	require.Equal(t, "  Service shop/c is gone: somebody deleted it\n  Service shop/a is gone: somebody deleted it", Lines(found))
 }
 
-func TestFindWithoutRights(t *testing.T) {
+func TestFindWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	client := kubetest.API(t, map[string]string{"/api/v1/namespaces/shop/services/a": `not JSON`})
-	_, err := Find(t.Context(), client, []Object{{APIVersion: "v1", Kind: "Service", Namespace: "shop", Name: "a"}})
+	const path = "/api/v1/namespaces/shop/services/a"
+	forbidden := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"no right"}`))
+	}))
+	defer forbidden.Close()
+	found, err := Find(t.Context(), kubetest.Client(t, forbidden), []Object{{APIVersion: "v1", Kind: "Service", Namespace: "shop", Name: "a"}})
+	require.NoError(t, err)
+	require.Empty(t, found)
+
+	client := kubetest.API(t, map[string]string{path: `not JSON`})
+	_, err = Find(t.Context(), client, []Object{{APIVersion: "v1", Kind: "Service", Namespace: "shop", Name: "a"}})
 	require.ErrorContains(t, err, "Service shop/a: ")
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -89,6 +90,20 @@ func processesOf(pods []corev1.Pod) []Process {
 		})
 	}
 	return running
+}
+
+// Connect opens the connections to the processes by reading a part of each book, that
+// of a namespace.
+func (b *Books) Connect(ctx context.Context, namespace string) {
+	processes, err := b.Processes(ctx)
+	if err != nil {
+		return
+	}
+	var group sync.WaitGroup
+	for _, p := range processes {
+		group.Go(func() { _, _ = b.Open(ctx, p, namespace) }) // one that cannot be read shows later
+	}
+	group.Wait()
 }
 
 // Open reads one process's book; namespace "" means all of it.

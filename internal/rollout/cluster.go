@@ -43,19 +43,22 @@ type Cluster interface {
 }
 
 // Connect reaches the app in the cluster of a kubeconfig, by one of its contexts
-// ("" is the current one).
-func Connect(kubeconfig, contextName string, app release.App) (Cluster, error) {
+// ("" is the current one). Its connections last as long as ctx or the program.
+func Connect(ctx context.Context, kubeconfig, contextName string, app release.App) (Cluster, error) {
 	client, err := kube.New([]byte(kubeconfig), contextName)
 	if err != nil {
 		return nil, err
 	}
-	return liveApp{client: client, app: app}, nil
+	links := converge.NewLinks(client, app)
+	links.Open(ctx)
+	return liveApp{client: client, app: app, links: links}, nil
 }
 
 // liveApp reads the cluster itself.
 type liveApp struct {
 	client *kube.Client
 	app    release.App
+	links  *converge.Links
 }
 
 func (l liveApp) Split(ctx context.Context) (release.Split, error) {
@@ -99,9 +102,9 @@ func (l liveApp) Warm(ctx context.Context, timeout time.Duration, report func(st
 }
 
 func (l liveApp) Look(ctx context.Context) *converge.Before {
-	return converge.Snapshot(ctx, l.client, l.app)
+	return l.links.Look(ctx)
 }
 
 func (l liveApp) Converge(ctx context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error) {
-	return before.Converge(ctx, l.client, l.app, split, timeout, report)
+	return l.links.Converge(ctx, before, split, timeout, report)
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"canary/internal/converge"
@@ -93,13 +94,20 @@ func (r *Rollout) Guard(ctx context.Context, cluster Cluster, say Voice) error {
 
 // guardMove guards the way from a split to another.
 func (r *Rollout) guardMove(ctx context.Context, cluster Cluster, inForce release.Split, say Voice) error {
-	if err := cluster.CheckWritable(ctx); err != nil {
-		return staysAsBefore(inForce, err)
-	}
-	if err := r.waitForGaining(ctx, cluster, inForce, say); err != nil {
-		return fmt.Errorf("the split stays %s: %w", inForce.Short(), err)
-	}
-	return nil
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := cluster.CheckWritable(ctx); err != nil {
+			return staysAsBefore(inForce, err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		if err := r.waitForGaining(ctx, cluster, inForce, say); err != nil {
+			return fmt.Errorf("the split stays %s: %w", inForce.Short(), err)
+		}
+		return nil
+	})
+	return group.Wait()
 }
 
 // guardFirst guards a split where none is known to be in force. When there is not

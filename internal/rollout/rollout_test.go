@@ -145,7 +145,8 @@ func TestGuard(t *testing.T) {
 		{
 			name: "no write is taken", weight: 50,
 			inForce: release.Split{Stable: 100}, writeErr: errors.New("istiod does not answer"),
-			err: "the split stays 100/0, and traffic goes on as before: istiod does not answer",
+			calls: []string{"ready map[canary:2]"}, // at the same time
+			err:   "the split stays 100/0, and traffic goes on as before: istiod does not answer",
 		},
 		{
 			name: "the same split", weight: 50,

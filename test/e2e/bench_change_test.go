@@ -139,11 +139,13 @@ func (m *measurement) byHand(t *testing.T, weight int) (served, total time.Durat
 	w := m.watchSplit(t)
 	defer w.Stop()
 	patch := fmt.Sprintf(`[{"op":"replace","path":"/spec/http/0/route/0/weight","value":%d},{"op":"replace","path":"/spec/http/0/route/1/weight","value":%d}]`, 100-weight, weight)
+	app := release.App{Namespace: harness.AppName, Name: harness.AppName, Host: harness.AppName + "." + harness.AppName + ".localhost"}
+	links := converge.NewLinks(m.client, app)
+	defer links.Close()
 	start := time.Now()
 	_, err := harness.Objects(m.client, harness.VirtualServices, harness.AppName).Patch(t.Context(), harness.AppName, types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
 	require.NoError(t, err)
-	app := release.App{Namespace: harness.AppName, Name: harness.AppName, Host: harness.AppName + "." + harness.AppName + ".localhost"}
-	_, err = (*converge.Before)(nil).Converge(t.Context(), m.client, app, release.Split{Stable: int32(100 - weight), Canary: int32(weight)}, time.Minute, nil)
+	_, err = links.Converge(t.Context(), nil, release.Split{Stable: int32(100 - weight), Canary: int32(weight)}, time.Minute, nil)
 	require.NoError(t, err)
 	ended := time.Now()
 	return ended.Sub(w.wrote(t)), ended.Sub(start)

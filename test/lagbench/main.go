@@ -113,16 +113,19 @@ func measure(ctx context.Context) (err error) {
 
 func (r *result) change(ctx context.Context, client *kube.Client, app release.App, split release.Split, waves <-chan wave) error {
 	start := time.Now()
+	links := converge.NewLinks(client, app)
+	defer links.Close()
+	links.Open(ctx)
 	before := &converge.Before{}
 	if !*direct {
-		before = converge.Snapshot(ctx, client, app)
+		before = links.Look(ctx)
 	}
 	r.Snapshot = append(r.Snapshot, time.Since(start).Seconds())
 	if err := write(ctx, client, app, split); err != nil {
 		return err
 	}
 	written := time.Now()
-	converged, err := before.Converge(ctx, client, app, split, time.Minute, nil)
+	converged, err := links.Converge(ctx, before, split, time.Minute, nil)
 	if err != nil {
 		return err
 	}
