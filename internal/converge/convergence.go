@@ -24,6 +24,10 @@ const (
 	relistAfterFailure = 200 * time.Millisecond
 	readTimeout        = 5 * time.Second
 	concurrentReads    = 16
+	// gatewayStart is how long a gateway that starts is waited for, also beyond the
+	// timeout, which is for proxies that serve: it needs istiod first, which may be
+	// starting too.
+	gatewayStart = 3 * time.Minute
 )
 
 // fleet is the proxies of a cluster.
@@ -63,9 +67,18 @@ func newConvergence(f fleet, want release.Split, report func(string)) *convergen
 	return &convergence{fleet: f, want: want, report: report, members: map[string]*member{}}
 }
 
-func (c *convergence) wait(parent context.Context, timeout time.Duration) (Converged, error) {
+func (c *convergence) wait(ctx context.Context, timeout time.Duration) (Converged, error) {
 	start := time.Now()
-	ctx, cancel := context.WithTimeoutCause(parent, timeout, errConvergeTimeout)
+	converged, err := c.until(ctx, start, timeout)
+	if lag := new(LagError); errors.As(err, &lag) && timeout < gatewayStart && c.gatewayStarts() {
+		return c.until(ctx, start, gatewayStart)
+	}
+	return converged, err
+}
+
+// until goes on for so long after the start.
+func (c *convergence) until(parent context.Context, start time.Time, timeout time.Duration) (Converged, error) {
+	ctx, cancel := context.WithDeadlineCause(parent, start.Add(timeout), errConvergeTimeout)
 	defer cancel()
 	pause := firstPause
 	for {
@@ -102,6 +115,13 @@ func (c *convergence) wait(parent context.Context, timeout time.Duration) (Conve
 		case <-time.After(rest):
 		}
 	}
+}
+
+// gatewayStarts reports whether all that is missing is a gateway's pod that runs and
+// is not ready yet, as after its node came back.
+func (c *convergence) gatewayStarts() bool {
+	t := c.tally()
+	return c.outage.Err == nil && len(t.lagging) == 0 && t.gateways == 0 && len(t.starting) > 0
 }
 
 // taken reports whether a proxy lags because another VirtualService has taken
@@ -193,6 +213,9 @@ func (c *convergence) refresh(ctx context.Context) error {
 func (c *convergence) progress() {
 	t := c.tally()
 	line := fmt.Sprintf("%d of %d proxies serve %s", t.serving, t.serving+len(t.lagging), c.want.Short())
+	if c.gatewayStarts() {
+		line += ", and the ingress gateway starts"
+	}
 	if line != c.lastLine {
 		c.lastLine = line
 		c.report(line)

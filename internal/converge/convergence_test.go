@@ -175,6 +175,35 @@ func TestWayIn(t *testing.T) {
 	}
 }
 
+// A gateway that starts is given more time than a proxy that serves.
+func TestStartingGateway(t *testing.T) {
+	t.Parallel()
+	starting := gateway("g")
+	starting.Ready = false
+	t.Run("becomes ready", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			fleet := newFakeFleet(fakeEnvoy{Proxy: starting, to: 2 * time.Minute}, fakeEnvoy{Proxy: gateway("h"), from: 2 * time.Minute})
+			var last string
+			_, err := newConvergence(fleet, after, func(line string) {
+				if time.Since(fleet.start) < time.Minute {
+					last = line
+				}
+			}).wait(t.Context(), time.Minute)
+			require.NoError(t, err)
+			require.Equal(t, "1 of 1 proxies serve 50/50, and the ingress gateway starts", last)
+		})
+	})
+	t.Run("never", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			_, err := newConvergence(newFakeFleet(fakeEnvoy{Proxy: starting}), after, nil).wait(t.Context(), time.Minute)
+			require.EqualError(t, err, "the split stable 50 / canary 50 is written, but after 3m0s no pod of the ingress gateway is ready: "+
+				"there is no ingress traffic; `kubectl describe pod` of mesh/g says why\nthe next `pulumi up` checks again, even without a change")
+		})
+	})
+}
+
 // Another VirtualService on a proxy's routes ends the wait, and is named.
 func TestTakenRoute(t *testing.T) {
 	t.Parallel()

@@ -43,6 +43,8 @@ type LagError struct {
 	Lagging []Lagging // sorted by namespace and pod
 	// NoGateway is set when no running gateway pod serves the app's host.
 	NoGateway bool
+	// Starting are pods of the gateway that run and are not ready, as namespace/name.
+	Starting []string
 	// Foreign is another VirtualService, as namespace/name, whose routes lagging
 	// proxies serve; "" when there is none.
 	Foreign string
@@ -55,6 +57,8 @@ func (e *LagError) Error() string {
 	switch {
 	case len(e.Lagging) > 0:
 		fmt.Fprintf(&b, "%d of %d proxies do not serve it:", len(e.Lagging), e.Serving+len(e.Lagging))
+	case len(e.Starting) > 0:
+		fmt.Fprintf(&b, "no pod of the ingress gateway is ready: there is no ingress traffic; `kubectl describe pod` of %s says why", strings.Join(e.Starting, ", "))
 	case e.NoGateway:
 		b.WriteString("no running pod that the Gateway selects serves its host: there is no ingress traffic; check the ingress gateway's pods and the Gateway's selector")
 	}
@@ -75,6 +79,12 @@ func (c *convergence) lag(timeout time.Duration) error {
 	}
 	t := c.tally()
 	e := &LagError{Want: c.want, Timeout: timeout, Serving: t.serving, NoGateway: t.gateways == 0}
+	if e.NoGateway {
+		for _, m := range t.starting {
+			e.Starting = append(e.Starting, m.Namespace+"/"+m.Pod)
+		}
+		slices.Sort(e.Starting)
+	}
 	for _, m := range t.lagging {
 		if m.seen.Foreign != "" {
 			e.Foreign = m.seen.Foreign

@@ -52,11 +52,15 @@ type tally struct {
 	gateways  int // of those, the app's gateways that let requests in
 	untouched int
 	lagging   []*member
+	starting  []*member // the app's gateways that are neither ready nor ending
 }
 
 func (c *convergence) tally() tally {
 	var t tally
 	for _, m := range c.members {
+		if m.Gateway && !m.Ready && !m.Ending {
+			t.starting = append(t.starting, m)
+		}
 		switch {
 		case m.settled && (m.acknowledged || m.seen.Present()):
 			t.serving++
