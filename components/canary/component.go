@@ -27,7 +27,8 @@ type Args struct {
 	connect connect
 	hooks   hooks.Register
 
-	reached reached
+	// session is made by the first phase.
+	session *session
 }
 
 func (a *Args) check() error {

@@ -15,9 +15,10 @@ import (
 // connect reaches the app in the cluster of a kubeconfig's context.
 type connect func(ctx context.Context, kubeconfig, contextName string, app release.App) (rollout.Cluster, error)
 
-// reached is the app in the cluster, once it was reached: every phase has the same
-// connections.
-type reached struct {
+// session is what all phases of one update share: the rollout and, once the cluster was
+// reached, the connections to it.
+type session struct {
+	rollout *rollout.Rollout
 	once    sync.Once
 	cluster rollout.Cluster
 	err     error
@@ -29,7 +30,7 @@ type phases struct {
 	ctx     *pulumi.Context
 	name    string
 	args    *Args
-	rollout *rollout.Rollout
+	session *session
 	// connect and hooks are those of args, or the real ones.
 	connect connect
 	hooks   hooks.Register
@@ -38,12 +39,15 @@ type phases struct {
 }
 
 func newPhases(ctx *pulumi.Context, name string, args *Args) (phases, error) {
-	want, err := wanted(args.Config)
-	if err != nil {
-		return phases{}, err
+	if args.session == nil {
+		want, err := wanted(args.Config)
+		if err != nil {
+			return phases{}, err
+		}
+		args.session = &session{rollout: rollout.New(want)}
 	}
 	p := phases{
-		ctx: ctx, name: name, args: args, rollout: rollout.New(want),
+		ctx: ctx, name: name, args: args, session: args.session,
 		connect: args.connect, hooks: args.hooks, kubeconfig: hooks.Value(ctx, args.Kubeconfig),
 	}
 	if p.connect == nil {
@@ -68,7 +72,7 @@ func wanted(c *config.Config) (rollout.Wanted, error) {
 }
 
 // rollBack comes before every resource.
-func (p phases) rollBack() pulumi.Output { return p.onceKnown(p.rollout.RollBack, nil) }
+func (p phases) rollBack() pulumi.Output { return p.onceKnown(p.session.rollout.RollBack, nil) }
 
 // gatewayRuns makes the creation of a resource fail when an Istio that is not
 // the stack's has no ingress gateway, so that nothing is left half done.
@@ -98,7 +102,7 @@ func (p phases) podsKeepStill(deployment, subset string) (pulumi.ResourceOption,
 			return nil
 		}
 		return p.inHook(func(ctx context.Context, cluster rollout.Cluster, _ rollout.Voice) error {
-			return p.rollout.CheckPodChange(ctx, cluster, subset, changes)
+			return p.session.rollout.CheckPodChange(ctx, cluster, subset, changes)
 		}, nil)
 	})
 }
@@ -108,17 +112,17 @@ func (p phases) podsKeepStill(deployment, subset string) (pulumi.ResourceOption,
 // beside the component: the VirtualService is not known to the program before it
 // is written.
 func (p phases) guarded(component pulumi.Resource) (pulumi.ResourceOption, error) {
-	return p.hooks.BeforeWrite(p.name+": guard", func() error { return p.inHook(p.rollout.Guard, component) })
+	return p.hooks.BeforeWrite(p.name+": guard", func() error { return p.inHook(p.session.rollout.Guard, component) })
 }
 
 // converged comes after the VirtualService.
 func (p phases) converged(virtualService pulumi.Resource) pulumi.Output {
-	return p.onceKnown(p.rollout.Converge, virtualService, virtualService.URN())
+	return p.onceKnown(p.session.rollout.Converge, virtualService, virtualService.URN())
 }
 
 // finished comes after what is given.
 func (p phases) finished(virtualService pulumi.Resource, after ...pulumi.Output) pulumi.Output {
-	return p.onceKnown(p.rollout.Finish, virtualService, after...)
+	return p.onceKnown(p.session.rollout.Finish, virtualService, after...)
 }
 
 // phase is one of the rollout.
@@ -155,7 +159,7 @@ func (p phases) inHook(run phase, beside pulumi.Resource) error {
 }
 
 func (p phases) reach(kubeconfig string) (rollout.Cluster, error) {
-	cfg, r := p.args.Config, &p.args.reached
+	cfg, r := p.args.Config, p.session
 	r.once.Do(func() {
 		app := release.App{Namespace: cfg.Namespace, Name: cfg.Name, Host: cfg.Host}
 		r.cluster, r.err = p.connect(p.ctx.Context(), kubeconfig, p.args.Context, app)

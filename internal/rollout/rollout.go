@@ -41,6 +41,8 @@ type Rollout struct {
 	want Wanted
 	// before is what istiod knew right before the write; empty when there is none.
 	before atomic.Pointer[converge.Before]
+	// rolledBack says that RollBack has written the split.
+	rolledBack atomic.Bool
 }
 
 // New is a rollout that has not begun.
@@ -58,17 +60,33 @@ func (r *Rollout) RollBack(ctx context.Context, cluster Cluster, say Voice) erro
 	case !gains(release.Canary, r.want.Split, inForce):
 		return nil
 	}
+	// Each takes a turn to the API server and back.
+	var ready bool
+	var by string
+	var before *converge.Before
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		ready, err = cluster.AnyReady(groupCtx, release.Stable)
+		return err
+	})
+	group.Go(func() error {
+		if author, err := cluster.Author(groupCtx); err == nil && author != "" && !release.Ours(author) {
+			by = ", written by " + author
+		}
+		return nil
+	})
+	group.Go(func() error {
+		before = cluster.Look(groupCtx)
+		return nil
+	})
 	// Pods that are fewer than wanted are better than a sick canary. Without any,
 	// the guard of the update says what is missing.
-	if ready, err := cluster.AnyReady(ctx, release.Stable); err != nil || !ready {
+	if err := group.Wait(); err != nil || !ready {
 		return err
 	}
-	by := ""
-	if author, err := cluster.Author(ctx); err == nil && author != "" && !release.Ours(author) {
-		by = ", written by " + author
-	}
 	say.Info(fmt.Sprintf("rolling back before anything else: the split in force is %s%s", inForce, by))
-	r.before.Store(cluster.Look(ctx))
+	r.before.Store(before)
+	r.rolledBack.Store(true)
 	if err := cluster.Write(ctx, r.want.Split); err != nil {
 		return staysAsBefore(inForce, err)
 	}
@@ -78,11 +96,14 @@ func (r *Rollout) RollBack(ctx context.Context, cluster Cluster, say Voice) erro
 // Guard holds the split back until the subsets that it moves towards have their
 // wanted pods ready. The VirtualService is to be written right after it.
 func (r *Rollout) Guard(ctx context.Context, cluster Cluster, say Voice) error {
+	if r.rolledBack.Load() {
+		return nil // the split has moved; what is written now is the rest of the object
+	}
 	inForce, err := cluster.Split(ctx)
 	switch {
 	case err != nil: // the first update, or weights that somebody made impossible
 		err = r.guardFirst(ctx, cluster, apierrors.IsNotFound(err), say)
-	case !inForce.Equal(r.want.Split): // else a roll back has moved it, or only the rest of the object changes
+	case !inForce.Equal(r.want.Split): // else only the rest of the object changes
 		err = r.guardMove(ctx, cluster, inForce, say)
 	}
 	if err != nil {

@@ -285,6 +285,18 @@ func TestFinishTellsWhatOthersChanged(t *testing.T) {
 		"`pulumi up --refresh` takes this back")
 }
 
+// What a roll back has written needs no guard: the rest of the update only records it.
+func TestGuardAfterRollBack(t *testing.T) {
+	t.Parallel()
+	app := &rollouttest.Cluster{InForce: release.Split{Stable: 50, Canary: 50}, LookAs: &converge.Before{}}
+	r := New(wanting(10))
+	require.NoError(t, r.RollBack(t.Context(), app, silent()))
+	app.SplitErr, app.LookAs = errGone, nil
+	require.NoError(t, r.Guard(t.Context(), app, silent()))
+	require.NoError(t, r.Converge(t.Context(), app, silent()))
+	require.NotNil(t, app.ConvergedWith, "what there was before the roll back")
+}
+
 // Converge is told what there was right before each write.
 func TestBefore(t *testing.T) {
 	t.Parallel()
