@@ -34,6 +34,7 @@ func TestFigures(t *testing.T) {
 			p.Destroy(t)
 		}
 	})
+	charts := relayCharts(t, p)
 	start := time.Now()
 	p.Up(t)
 	upTook := time.Since(start)
@@ -42,6 +43,7 @@ func TestFigures(t *testing.T) {
 	m.measureChanges(t, f, changes)
 	m.measureRecords(t, f)
 	m.measureNoop(t, f)
+	m.measureFar(t, f, charts)
 	m.measureRequests(t, f)
 	m.measureScale(t, f, changes)
 
