@@ -19,6 +19,10 @@ import (
 // warmTimeout bounds the wait for the proxies' clusters.
 const warmTimeout = 10 * time.Second
 
+// lookAge is how old a look at what istiod knows may be when the split is written: what
+// istiod sends in between, for other reasons, may be taken for the split.
+const lookAge = 200 * time.Millisecond
+
 // Wanted is where a rollout leads.
 type Wanted struct {
 	Split release.Split
@@ -102,33 +106,47 @@ func (r *Rollout) Guard(ctx context.Context, cluster Cluster, say Voice) error {
 	inForce, err := cluster.Split(ctx)
 	switch {
 	case err != nil: // the first update, or weights that somebody made impossible
-		err = r.guardFirst(ctx, cluster, apierrors.IsNotFound(err), say)
+		if err := r.guardFirst(ctx, cluster, apierrors.IsNotFound(err), say); err != nil {
+			return err
+		}
 	case !inForce.Equal(r.want.Split): // else only the rest of the object changes
-		err = r.guardMove(ctx, cluster, inForce, say)
-	}
-	if err != nil {
-		return err
+		return r.guardMove(ctx, cluster, inForce, say)
 	}
 	r.before.Store(cluster.Look(ctx))
 	return nil
 }
 
-// guardMove guards the way from a split to another.
+// guardMove guards the way from a split to another. Mostly the pods are ready, and
+// nothing has to be waited for: all is asked at once, since each question takes a turn
+// to the API server and back.
 func (r *Rollout) guardMove(ctx context.Context, cluster Cluster, inForce release.Split, say Voice) error {
-	group, ctx := errgroup.WithContext(ctx)
+	var before *converge.Before
+	var looked time.Time
+	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := cluster.CheckWritable(ctx); err != nil {
+		if err := cluster.CheckWritable(groupCtx); err != nil {
 			return staysAsBefore(inForce, err)
 		}
 		return nil
 	})
 	group.Go(func() error {
-		if err := r.waitForGaining(ctx, cluster, inForce, say); err != nil {
+		if err := r.waitForGaining(groupCtx, cluster, inForce, say); err != nil {
 			return fmt.Errorf("the split stays %s: %w", inForce.Short(), err)
 		}
 		return nil
 	})
-	return group.Wait()
+	group.Go(func() error {
+		before, looked = cluster.Look(groupCtx), time.Now()
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if time.Since(looked) > lookAge {
+		before = cluster.Look(ctx)
+	}
+	r.before.Store(before)
+	return nil
 }
 
 // guardFirst guards a split where none is known to be in force. When there is not
