@@ -67,7 +67,7 @@ func objectOf(inputs map[string]any) (drift.Object, bool) {
 }
 
 // secretMark is the field by which Pulumi marks a secret in a state.
-const secretMark = "4dabf18193072939515e22adb298388d"
+const secretMark = "4dabf18193072939515e22adb298388d" //nolint:gosec // a mark, the same for every secret
 
 func withoutSecrets(value any) any {
 	fields, ok := value.(map[string]any)

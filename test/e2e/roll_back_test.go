@@ -169,12 +169,12 @@ func TestChartsAreKept(t *testing.T) {
 	a := p.Example(t)
 	kept := filepath.Join(p.Home, "charts")
 	away := filepath.Join(p.Root, "charts-away")
-	before := changesOfCharts(t, p, kept)
+	before := changesOfCharts(t, kept)
 
 	p.Set(t, "canaryWeight", "50")
 	p.Up(t)
 	p.VerifyNoChanges(t)
-	require.Equal(t, before, changesOfCharts(t, p, kept), "a change of the weight fetched charts")
+	require.Equal(t, before, changesOfCharts(t, kept), "a change of the weight fetched charts")
 
 	require.NoError(t, os.Rename(kept, away))
 	t.Cleanup(func() { _ = os.Rename(away, kept) })
@@ -193,7 +193,7 @@ func TestChartsAreKept(t *testing.T) {
 }
 
 // changesOfCharts says when each chart was written.
-func changesOfCharts(t *testing.T, p *harness.Project, dir string) map[string]time.Time {
+func changesOfCharts(t *testing.T, dir string) map[string]time.Time {
 	t.Helper()
 	written := map[string]time.Time{}
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*.tgz"))

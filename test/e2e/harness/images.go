@@ -58,25 +58,26 @@ func buildImages(t *testing.T) []string {
 	return []string{ImageGood, ImageNext, ImageCrash, ImageFickle, ImageDeaf, ImageSlow, imageCutoff, ImageHungry, ImageRegistry}
 }
 
-type file struct {
+// File is a file of an image, by its path in it.
+type File struct {
 	name    string
 	mode    int64
 	content []byte
 }
 
-// BuildProgram builds a program beside the tests as a file at the root of an image.
-func BuildProgram(t *testing.T, name string) []file {
+// BuildProgram builds one of the programs beside the tests as a file at the root of an image.
+func BuildProgram(t *testing.T, name string) []File {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), name)
 	env := append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
 	Run(t, ".", env, "go", "build", "-ldflags=-s -w", "-o", out, "./programs/"+name)
 	b, err := os.ReadFile(out)
 	require.NoError(t, err)
-	return []file{{name: name, mode: 0o755, content: b}}
+	return []File{{name: name, mode: 0o755, content: b}}
 }
 
 // Archive is the files as a tar stream, the same for the same files.
-func Archive(t *testing.T, files []file) []byte {
+func Archive(t *testing.T, files []File) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -109,7 +110,7 @@ func ImportImage(t *testing.T, tag string, fileSystem []byte, command ...string)
 // pulled is an image that the registry serves.
 type pulled struct {
 	reference string // by digest
-	files     []file // for the registry's folder
+	files     []File // for the registry's folder
 }
 
 // pullable is the test server as an OCI image with a digest, which docker import does not give.
@@ -118,7 +119,7 @@ func pullable(t *testing.T) pulled {
 	var p pulled
 	add := func(content []byte) (digest string) {
 		hex := fmt.Sprintf("%x", sha256.Sum256(content))
-		p.files = append(p.files, file{name: "registry/sha256-" + hex, mode: 0o644, content: content})
+		p.files = append(p.files, File{name: "registry/sha256-" + hex, mode: 0o644, content: content})
 		return "sha256:" + hex
 	}
 	document := func(v any) []byte {

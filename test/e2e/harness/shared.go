@@ -117,12 +117,16 @@ func (p *Project) nothingLeft() error {
 	copies, err := filepath.Glob(filepath.Join(p.Tmp(), "kubeconfig*"))
 	errs = append(errs, err)
 	for _, file := range copies {
-		if b, err := os.ReadFile(file); err != nil || strings.Contains(string(b), "name: k3d-"+p.Cluster+"\n") {
-			errs = append(errs, fmt.Errorf("left of %s: the kubeconfig in %s, %v", p.Cluster, file, err))
+		b, err := os.ReadFile(file)
+		errs = append(errs, err)
+		if strings.Contains(string(b), "name: k3d-"+p.Cluster+"\n") {
+			errs = append(errs, fmt.Errorf("left of %s: the kubeconfig in %s", p.Cluster, file))
 		}
 	}
-	if b, err := os.ReadFile(p.userKubeconfig()); err != nil || string(b) != userKubeconfig {
-		errs = append(errs, fmt.Errorf("the user's kubeconfig changed: %q, %v", b, err))
+	b, err := os.ReadFile(p.userKubeconfig())
+	errs = append(errs, err)
+	if string(b) != userKubeconfig {
+		errs = append(errs, fmt.Errorf("the user's kubeconfig changed: %q", b))
 	}
 	return errors.Join(errs...)
 }
