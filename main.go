@@ -62,6 +62,10 @@ func program(ctx *pulumi.Context) error {
 		return err
 	}
 
+	if err := kubernetes.GuardDestroy(append(app.Last, mesh...)...); err != nil {
+		return err
+	}
+
 	ctx.Export("url", app.URL)
 	ctx.Export("split", app.Split)
 	ctx.Export("virtualService", app.VirtualService)

@@ -5,9 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/urn"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
 
@@ -58,8 +60,43 @@ func TestDefaultStack(t *testing.T) {
 		commandType + " cluster",
 		commandType + " cluster-kubeconfig",
 		commandType + " cluster-leftovers",
+		commandType + " cluster-engine",
 		providerType + " cluster",
 	}, mesh, app), registered(r))
+}
+
+// A destroy begins with the question which engine docker talks to: everything in the cluster stays in the state until
+// that is answered.
+func TestDestroyBeginsWithTheEngine(t *testing.T) {
+	t.Parallel()
+	r, err := run(map[string]string{"canary:canaryReplicas": "0"})
+	require.NoError(t, err)
+	guard, found := r.Find(commandType, "cluster-engine")
+	require.True(t, found)
+	require.Equal(t, "sh scripts/cluster-engine.sh", guard.Inputs["delete"].StringValue())
+	require.NotContains(t, guard.Inputs, resource.PropertyKey("create"))
+	require.Empty(t, guard.DeletedWith, "it would not be run")
+
+	needs := map[string][]string{}
+	for _, one := range r.All() {
+		for _, dependency := range one.RPC.GetDependencies() {
+			of := urn.URN(dependency)
+			needs[one.Type+" "+one.Name] = append(needs[one.Type+" "+one.Name], string(of.Type())+" "+of.Name())
+		}
+	}
+	var after []string
+	for queue := []string{commandType + " cluster-engine"}; len(queue) > 0; queue = queue[1:] {
+		for _, name := range needs[queue[0]] {
+			if !slices.Contains(after, name) {
+				after, queue = append(after, name), append(queue, name)
+			}
+		}
+	}
+	for _, name := range slices.Concat(mesh, app) {
+		if strings.HasPrefix(name, "kubernetes:") {
+			require.Contains(t, after, name)
+		}
+	}
 }
 
 func TestComponentsFollowTheCluster(t *testing.T) {

@@ -6,6 +6,7 @@
 #
 # Environment:
 #   CLUSTER_NAME, CLUSTER_ID
+#   CLUSTER_ENGINE        the id and the host of the engine that the cluster lives on, when they are recorded
 #   CLUSTER_CONFIG        k3d's configuration file, as text
 #   CLUSTER_SETTINGS      the settings that the configuration was made from, as words key=value
 #   CLUSTER_HTTP_PORT     the host port that the configuration maps
@@ -97,7 +98,7 @@ check_port() {
   case ${DOCKER_HOST-} in
     '' | unix:*)
       if port_is_taken "$1"; then
-        fail "port $1 of this machine is taken by another program: stop it, or choose another port:" \
+        fail "port $1 of this machine is taken by $(port_holder "$1"): stop it, or choose another port:" \
           "pulumi config set httpPort 8080"
       fi
       ;;
@@ -114,6 +115,29 @@ port_is_taken() {
     netstat -an | awk -v port="$1" '$NF == "LISTEN" && $4 ~ "[.:]" port "$" { found = 1 } END { exit !found }'
   else
     return 1
+  fi
+}
+
+# port_holder says which program listens on a TCP port here, where the system tells this user.
+port_holder() {
+  pid=
+  if [ -r /proc/net/tcp ]; then
+    sockets=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v port="$(printf ':%04X' "$1")" \
+      '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }')
+    for socket in $sockets; do
+      [ -n "$pid" ] || pid=$(find /proc/[0-9]*/fd -lname "socket:\[$socket\]" 2>/dev/null | head -n 1)
+    done
+    pid=${pid#/proc/}
+    pid=${pid%%/*}
+  elif command -v lsof >/dev/null 2>&1; then
+    pid=$(lsof -nP -t -iTCP:"$1" -sTCP:LISTEN 2>/dev/null | head -n 1)
+  fi
+  name=
+  [ -z "$pid" ] || name=$(ps -o comm= -p "$pid" 2>/dev/null) || :
+  if [ -n "$name" ]; then
+    printf 'the program %s (process %s)\n' "$name" "$pid"
+  else
+    printf 'another program\n'
   fi
 }
 
@@ -140,6 +164,7 @@ check_settings() {
 require_name
 require_id
 require_docker
+require_its_engine
 require_k3d
 : "${CLUSTER_CONFIG:?}" "${CLUSTER_SETTINGS:?}" "${CLUSTER_HTTP_PORT:?}"
 

@@ -1,22 +1,31 @@
 #!/bin/sh
 # Removes the stack's cluster, whole or in parts, and nothing else. Harmless when it is gone.
 #
-# Environment: CLUSTER_NAME; PULUMI_COMMAND_STDOUT, the id that cluster-identity.sh printed (or CLUSTER_ID).
-# Exit code: 1 when it cannot be known whether something is left (the engine does not answer).
+# Environment: CLUSTER_NAME; PULUMI_COMMAND_STDOUT, what cluster-identity.sh printed (or CLUSTER_ID). FORGET_ENGINE, the id of
+# the cluster's engine, when that is gone for ever.
+# Exit code: 1 when it cannot be known whether something is left (the engine does not answer, or is another one).
 set -eu
 
 # shellcheck source-path=SCRIPTDIR source=lib/cluster.sh
 . "$(dirname -- "$0")/lib/cluster.sh"
 
 CLUSTER_ID=${PULUMI_COMMAND_STDOUT:-${CLUSTER_ID-}}
+case $CLUSTER_ID in
+  *' '*' '*)
+    CLUSTER_ENGINE=${CLUSTER_ID#* }
+    CLUSTER_ID=${CLUSTER_ID%% *}
+    ;;
+esac
 
 require_name
 if ! command -v docker >/dev/null 2>&1; then
+  require_its_engine
   rm -f "$(kubeconfig_file "$CLUSTER_NAME")"
   log "cluster $CLUSTER_NAME: docker is not installed here, so there is nothing to remove"
   exit 0
 fi
 require_engine
+require_its_engine
 require_id
 
 end_unfinished_create

@@ -1,5 +1,7 @@
 #!/bin/sh
-# Prints the identity of the stack's cluster: a random id, made once. Pulumi hands it back in PULUMI_COMMAND_STDOUT.
+# Prints the identity of the stack's cluster, made once: a random id, and the id and the host of the Docker engine that the
+# cluster is going to live on. Pulumi hands it back in PULUMI_COMMAND_STDOUT. (Stacks that were made before engines were
+# recorded have the id alone.)
 # The first step of all: what the cluster needs on this machine is checked here, so that nothing is recorded without it.
 #
 # Environment: CLUSTER_NAME.
@@ -19,4 +21,5 @@ require_k3d
 
 id=$(od -An -N 8 -t x1 /dev/urandom | tr -d ' \n')
 [ "${#id}" -eq 16 ] || fail "no random id could be read from /dev/urandom: got '$id'"
-printf '%s\n' "$id"
+lives_on=$(engine)
+printf '%s\n' "$id${lives_on:+ $lives_on}"

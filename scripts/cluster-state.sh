@@ -1,8 +1,9 @@
 #!/bin/sh
 # Prints the state of a cluster as one word: absent, running, stopped, partial or foreign (see cluster_state).
 #
-# Environment: CLUSTER_NAME; CLUSTER_ID, the id of the stack's cluster (without it any stack's cluster counts).
-# Exit code: 1 when docker is missing or does not answer.
+# Environment: CLUSTER_NAME; CLUSTER_ID, the id of the stack's cluster (without it any stack's cluster counts);
+# CLUSTER_ENGINE, the id and the host of its engine, when they are recorded.
+# Exit code: 1 when docker is missing or does not answer, or talks to another engine.
 set -eu
 
 # shellcheck source-path=SCRIPTDIR source=lib/cluster.sh
@@ -11,4 +12,5 @@ set -eu
 require_name
 [ -z "${CLUSTER_ID-}" ] || require_id
 require_docker
+require_its_engine
 cluster_state

@@ -7,6 +7,7 @@ if [ -z "$(mode)" ]; then
   exit 0
 fi
 load_env
+end_orphans
 stack=$(stack)
 
 destroy() {

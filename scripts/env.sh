@@ -1,19 +1,36 @@
 #!/usr/bin/env bash
-# Prints the environment in which pulumi, k3d and canary work on this checkout, as shell exports.
+# Prints the environment in which pulumi, k3d and canary work on this checkout, as shell exports. CANARY_CHECKOUT says whose
+# it is, and CANARY_ENV which of the variables are not the user's own: another checkout in the same shell drops them.
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
 [ -n "$(mode)" ] || die 'nothing is set up here yet: run "make up" first'
 
 quote() { printf "'%s'" "${1//\'/\'\\\'\'}"; }
 
+# made NAME VALUE exports a value of this checkout's; own NAME VALUE does, unless the user has one.
+names=
+made() {
+  names="$names $1"
+  printf 'export %s=%s\n' "$1" "$(quote "$2")"
+}
+own() {
+  case " ${CANARY_ENV:-} " in
+    *" $1 "*) made "$1" "${!1}" ;;
+    *) if [ -n "${!1:-}" ]; then printf 'export %s=%s\n' "$1" "$(quote "${!1}")"; else made "$1" "$2"; fi ;;
+  esac
+}
+
 # shellcheck disable=SC2016 # the shell that evaluates it expands PATH
 printf 'export PATH=%s:"$PATH"\n' "$(quote "$home/bin")"
-printf 'export PULUMI_HOME=%s\n' "$(quote "$home/pulumi")"
+made PULUMI_HOME "$home/pulumi"
 printf 'export PULUMI_SKIP_UPDATE_CHECK=true\n'
-printf 'export PULUMI_BACKEND_URL=%s\n' "$(quote "${PULUMI_BACKEND_URL:-file://$home/state}")"
+own PULUMI_BACKEND_URL "file://$home/state"
 if [ -z "${PULUMI_CONFIG_PASSPHRASE:-}" ]; then
-  printf 'export PULUMI_CONFIG_PASSPHRASE_FILE=%s\n' "$(quote "${PULUMI_CONFIG_PASSPHRASE_FILE:-$home/passphrase}")"
+  own PULUMI_CONFIG_PASSPHRASE_FILE "$home/passphrase"
 fi
 if [ "$(mode)" = lab ]; then
-  lab env
+  of_lab=$(lab env)
+  printf '%s\n' "$of_lab"
+  names="$names $(sed -n 's/^export \([A-Z_]*\)=.*/\1/p' <<<"$of_lab" | tr '\n' ' ')"
 fi
+printf 'export CANARY_CHECKOUT=%s CANARY_ENV=%s\n' "$(quote "$project")" "$(quote "${names# }")"

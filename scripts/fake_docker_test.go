@@ -13,7 +13,8 @@ import (
 )
 
 // fakeDocker does what the scripts use of docker. FAKE_ENGINE=down: no engine answers. FAKE_API=down: the cluster's API
-// server does not. FAKE_STUCK=1: containers cannot be removed. FAKE_SLOW=1: that takes a while.
+// server does not. FAKE_ENGINE_ID: the engine's id and host. FAKE_STUCK=1: containers cannot be removed. FAKE_SLOW=1: that
+// takes a while.
 func fakeDocker(folder string, args []string) error {
 	if os.Getenv("FAKE_ENGINE") == "down" {
 		return errors.New("cannot connect to the Docker daemon at unix:///var/run/docker.sock: is it running?")
@@ -31,6 +32,9 @@ func fakeDocker(folder string, args []string) error {
 		switch command {
 		case "version":
 			fmt.Println("28.0.0")
+			return nil
+		case "info":
+			fmt.Println(os.Getenv("FAKE_ENGINE_ID"))
 			return nil
 		case "ps":
 			return w.ps(values)

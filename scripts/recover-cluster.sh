@@ -10,12 +10,12 @@ recorded=$(pulumi stack export --stack "$stack")
 # the one that the configuration asks for now.
 value() { sed -n "/^ *\"$1\": \"/{s/^[^:]*: \"\([^\"]*\)\".*/\1/p;q;}" <<<"$recorded"; }
 
-CLUSTER_NAME=$(value CLUSTER_NAME) CLUSTER_ID=$(value CLUSTER_ID)
+CLUSTER_NAME=$(value CLUSTER_NAME) CLUSTER_ID=$(value CLUSTER_ID) CLUSTER_ENGINE=$(value CLUSTER_ENGINE)
 if [ -z "$CLUSTER_ID" ]; then
   say "the stack $stack has made no cluster yet"
   exit 0
 fi
-export CLUSTER_NAME CLUSTER_ID
+export CLUSTER_NAME CLUSTER_ID CLUSTER_ENGINE
 
 state=$(scripts/cluster-state.sh)
 case $state in

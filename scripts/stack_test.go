@@ -57,7 +57,7 @@ func (d *desk) write(name, text string) {
 func (d *desk) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = d.project
-	cmd.Env = append(os.Environ(), "PATH="+d.bin+":"+os.Getenv("PATH"), "DESK="+d.project, "PULUMI_BACKEND_URL=")
+	cmd.Env = append(os.Environ(), "PATH="+d.bin+":"+os.Getenv("PATH"), "DESK="+d.project, "PULUMI_BACKEND_URL=", "CANARY_CHECKOUT=")
 	return cmd
 }
 
@@ -193,12 +193,14 @@ func TestRecoverCluster(t *testing.T) {
 		"gone":           {state: "absent", want: []string{destroy}, says: "made-once is gone"},
 		"half-made":      {state: "partial", want: []string{destroy}, says: "made-once lacks nodes"},
 		"name taken":     {state: "foreign", want: []string{destroy}, says: "another one has its name"},
+		"with an engine": {exported: strings.Replace(exported, `"CLUSTER_ID": "0`, `"CLUSTER_ENGINE": "AAAA-1 laptop", "x": "",
+                        "CLUSTER_ID": "0`, 1), state: "running", env: []string{"ENGINE=AAAA-1 laptop"}, says: "made-once is running"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			d.write("scripts/cluster-state.sh", `#!/bin/sh
-[ "$CLUSTER_NAME $CLUSTER_ID" = "made-once 0123456789abcdef" ] || exit 1
+[ "$CLUSTER_NAME $CLUSTER_ID $CLUSTER_ENGINE" = "made-once 0123456789abcdef ${ENGINE-}" ] || exit 1
 echo `+tc.state+"\n")
 			if tc.exported == "" {
 				tc.exported = exported

@@ -17,6 +17,7 @@ send_requests() {
 
 step setup scripts/setup.sh
 load_env
+end_orphans
 stack=$(stack)
 step stack scripts/select-stack.sh "$stack"
 step cluster scripts/recover-cluster.sh "$stack"

@@ -48,6 +48,8 @@ type Canary struct {
 	Split pulumi.MapOutput `pulumi:"split"`
 	// VirtualService is the object that holds the split, as namespace/name.
 	VirtualService pulumi.StringOutput `pulumi:"virtualService"`
+	// Last are the objects that no other of the app depends on: what depends on them is removed before any of the app.
+	Last []pulumi.Resource
 }
 
 // New registers the app on the cluster of the provider in opts. Istio has to be
@@ -74,6 +76,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
+	c.Last = []pulumi.Resource{virtualService}
 	served, err := b.served(virtualService, workloads)
 	if err != nil {
 		return nil, err

@@ -123,9 +123,11 @@ func (b builder) written(virtualService pulumi.Resource) pulumi.MapOutput {
 func (b builder) served(virtualService pulumi.Resource, w workloads) (pulumi.Input, error) {
 	if b.ctx.DryRun() {
 		if w.off != nil {
-			if _, err := b.deployment(*w.off, w, after(virtualService)); err != nil {
+			off, err := b.deployment(*w.off, w, after(virtualService))
+			if err != nil {
 				return nil, err
 			}
+			b.component.Last = append(b.component.Last, off)
 		}
 		return b.written(virtualService), nil
 	}
@@ -137,6 +139,7 @@ func (b builder) served(virtualService pulumi.Resource, w workloads) (pulumi.Inp
 			return nil, err
 		}
 		ends = append(ends, off.URN())
+		b.component.Last = append(b.component.Last, off)
 	}
 	finished := b.phases.finished(virtualService, ends...)
 	return finished.ApplyT(func(any) map[string]any { return split(b.args.Config) }), nil

@@ -55,6 +55,21 @@ type Cluster struct {
 	Ready []pulumi.Resource
 	// Owned is what resources in the cluster are DeletedWith; nil when the cluster is not the stack's.
 	Owned pulumi.Resource
+
+	// guard is nil when the cluster is not the stack's.
+	guard func(after []pulumi.Resource) error
+}
+
+// GuardDestroy makes a destroy of the stack's own cluster begin with the question whether docker talks to the engine
+// that it lives on, before any other resource is gone from the state. To be called last, with all that is in the cluster.
+func (c *Cluster) GuardDestroy(after ...pulumi.Resource) error {
+	if c.guard == nil {
+		return nil
+	}
+	if err := c.guard(after); err != nil {
+		return fmt.Errorf("register the guard of the cluster's engine: %w", err)
+	}
+	return nil
 }
 
 // New registers the cluster. It fails before anything is registered when the settings cannot work: an unknown provider,

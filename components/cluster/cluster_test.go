@@ -71,7 +71,8 @@ func TestK3dCommands(t *testing.T) {
 			create: "sh scripts/cluster-create.sh",
 			environment: map[string]any{
 				"CLUSTER_NAME":      "canary",
-				"CLUSTER_ID":        "cluster-identity stdout",
+				"CLUSTER_ID":        "cluster-identity",
+				"CLUSTER_ENGINE":    "stdout",
 				"CLUSTER_CONFIG":    string(file),
 				"CLUSTER_SETTINGS":  settings(settingsOf),
 				"CLUSTER_HTTP_PORT": "80",

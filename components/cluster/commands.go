@@ -46,11 +46,20 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 		return fmt.Errorf("register the identity of the cluster %s: %w", name, err)
 	}
 
+	id, engine := partsOf(identity.Stdout)
+	c.guard = func(after []pulumi.Resource) error {
+		_, err := local.NewCommand(ctx, name+"-engine", &local.CommandArgs{
+			Delete:      pulumi.String("sh scripts/cluster-engine.sh"),
+			Environment: pulumi.StringMap{"CLUSTER_NAME": pulumi.String(s.name), "CLUSTER_ENGINE": engine},
+		}, pulumi.Parent(c), pulumi.DependsOn(after))
+		return err
+	}
 	server, err := local.NewCommand(ctx, name, &local.CommandArgs{
 		Create: pulumi.String("sh scripts/cluster-create.sh"),
 		Environment: pulumi.StringMap{
 			"CLUSTER_NAME":      pulumi.String(s.name),
-			"CLUSTER_ID":        identity.Stdout,
+			"CLUSTER_ID":        id,
+			"CLUSTER_ENGINE":    engine,
 			"CLUSTER_CONFIG":    pulumi.String(s.config),
 			"CLUSTER_SETTINGS":  pulumi.String(s.settings),
 			"CLUSTER_HTTP_PORT": pulumi.String(strconv.Itoa(s.httpPort)),
@@ -93,4 +102,16 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 	c.Context = "k3d-" + s.name
 	c.Owned = identity
 	return nil
+}
+
+// partsOf takes the identity of a cluster apart: its id, and the engine that it lives on,
+// which is empty in stacks that were made before engines were recorded.
+func partsOf(identity pulumi.StringOutput) (id, engine pulumi.StringOutput) {
+	part := func(i int) pulumi.StringOutput {
+		return identity.ApplyT(func(text string) string {
+			id, engine, _ := strings.Cut(text, " ")
+			return []string{id, engine}[i]
+		}).(pulumi.StringOutput)
+	}
+	return part(0), part(1)
 }

@@ -59,6 +59,23 @@ require_engine() {
   fi
 }
 
+# engine prints the id and the host name of the engine that docker talks to; an engine that gives no id prints nothing.
+engine() {
+  docker info --format '{{if .ID}}{{.ID}} {{.Name}}{{end}}' 2>/dev/null || :
+}
+
+# require_its_engine refuses to go on when the cluster lives on another engine than docker talks to: what is not found here
+# is not gone. CLUSTER_ENGINE is the recorded id and host; empty means that none was recorded.
+require_its_engine() {
+  [ -n "${CLUSTER_ENGINE-}" ] || return 0
+  here=$(engine)
+  [ "${here%% *}" != "${CLUSTER_ENGINE%% *}" ] || return 0
+  [ "${FORGET_ENGINE-}" != "${CLUSTER_ENGINE%% *}" ] || return 0
+  fail "cluster $CLUSTER_NAME: it lives on the Docker engine ${CLUSTER_ENGINE%% *} of the host ${CLUSTER_ENGINE#* }, and" \
+    "docker here talks to ${here:-no engine that has an id}: nothing was changed or removed. Run this with that engine" \
+    "(DOCKER_HOST, docker context), or, if it is gone for ever: FORGET_ENGINE=${CLUSTER_ENGINE%% *} pulumi destroy"
+}
+
 require_k3d() {
   command -v k3d >/dev/null 2>&1 ||
     fail "k3d is not installed or not on PATH: 'make up' installs the right version into this folder and" \

@@ -17,6 +17,16 @@ die() {
   exit 1
 }
 
+# The environment of another checkout, which a shell got from its `make env`, is not for this one: its state and its engine
+# are that checkout's.
+if [ -n "${CANARY_CHECKOUT:-}" ] && [ "$CANARY_CHECKOUT" != "$project" ]; then
+  say "this shell has the environment of $CANARY_CHECKOUT: it is left aside here"
+  for name in ${CANARY_ENV:-}; do
+    case $name in *[!A-Z_]*) ;; *) unset "$name" ;; esac
+  done
+  unset CANARY_CHECKOUT CANARY_ENV
+fi
+
 # mode is how this checkout runs: normal or lab, as the first `make up` chose; nothing before that.
 mode() { cat "$home/mode" 2>/dev/null || true; }
 
@@ -35,6 +45,21 @@ stack() {
   else
     echo dev
   fi
+}
+
+# end_orphans ends language hosts of this checkout whose pulumi was killed: they wait for it for ever. They are known by
+# their program's path, and by having been handed over to the first process.
+end_orphans() {
+  local pid parent program
+  ps -A -o pid= -o ppid= -o args= | while read -r pid parent program _; do
+    case $program in
+      "$home"/*/pulumi-language-* | "$home"/pulumi-language-*)
+        [ "$parent" -eq 1 ] || continue
+        say "ending the language host $pid, which a killed pulumi left"
+        kill "$pid" 2>/dev/null || true
+        ;;
+    esac
+  done
 }
 
 # load_env sets the environment of `make env` in this shell.

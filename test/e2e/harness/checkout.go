@@ -58,7 +58,9 @@ func newCheckout(t *testing.T) *Checkout {
 	passphrase := filepath.Join(c.Home, "passphrase")
 	require.NoError(t, os.WriteFile(passphrase, []byte(rand.Text()+"\n"), 0o600))
 	require.NoError(t, os.WriteFile(c.userKubeconfig(), []byte(userKubeconfig), 0o600))
-	c.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "PULUMI_CONFIG_PASSPHRASE=") })
+	c.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		return strings.HasPrefix(kv, "PULUMI_CONFIG_PASSPHRASE=") || strings.HasPrefix(kv, "CANARY_")
+	})
 	c.Env = append(c.Env,
 		"PULUMI_BACKEND_URL=file://"+filepath.Join(c.Home, "state"), "PULUMI_CONFIG_PASSPHRASE_FILE="+passphrase,
 		"PULUMI_SKIP_UPDATE_CHECK=true", "KUBECONFIG="+c.userKubeconfig(), "TMPDIR="+c.Tmp())
