@@ -23,6 +23,10 @@ const warmTimeout = 10 * time.Second
 // istiod sends in between, for other reasons, may be taken for the split.
 const lookAge = 200 * time.Millisecond
 
+// podsGrace is how long pods may take to say what is wrong with them, once an object
+// was seen that somebody else changed.
+const podsGrace = time.Second
+
 // Wanted is where a rollout leads.
 type Wanted struct {
 	Split release.Split
@@ -213,18 +217,30 @@ func (r *Rollout) Converge(ctx context.Context, cluster Cluster, say Voice) erro
 func (r *Rollout) Finish(parent context.Context, cluster Cluster, say Voice) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	looked := make(chan struct{})
+	var drift *driftError
+	waited, looked := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(looked)
 		// What cannot be read is not known to have changed; the pods say more.
-		if changes, err := cluster.Changes(ctx, r.want.Objects); err == nil && len(changes) > 0 {
-			cancel(changed(changes))
+		changes, err := cluster.Changes(ctx, r.want.Objects)
+		if err != nil || len(changes) == 0 {
+			return
+		}
+		drift = changed(changes)
+		select {
+		case <-waited:
+		case <-time.After(podsGrace):
+			cancel(drift)
 		}
 	}()
 	err := cluster.WaitReady(ctx, r.want.Pods, say.Progress)
+	close(waited)
 	<-looked
-	if drift := new(driftError); errors.As(context.Cause(ctx), &drift) {
+	switch {
+	case drift != nil && (err == nil || context.Cause(ctx) != nil):
 		err = drift
+	case drift != nil:
+		err = fmt.Errorf("%w\n%w", drift, err)
 	}
 	if err != nil {
 		return fmt.Errorf("the split %s is served, but: %w", r.want.Split.Short(), err)

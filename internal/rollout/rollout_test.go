@@ -1,10 +1,12 @@
 package rollout
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -269,20 +271,33 @@ func TestFinish(t *testing.T) {
 	require.EqualError(t, err, "the split 50/50 is served, but: "+errSick.Error())
 }
 
-// What somebody else changed is told at once, and not what came of it.
+// What somebody else changed is told, and what came of it, if that is known at once.
 func TestFinishTellsWhatOthersChanged(t *testing.T) {
 	t.Parallel()
 	app := &rollouttest.Cluster{
-		ReadyErr: map[string]error{release.Stable: errSick},
 		Changed: []drift.Change{
 			{Object: drift.Object{Kind: "Deployment", Namespace: "shop", Name: "web"}, Fields: []string{"spec.replicas: 2 => 0"}, By: "kubectl at 2026-11-26 20:15:04 UTC"},
 			{Object: drift.Object{Kind: "Service", Namespace: "shop", Name: "web"}, Gone: true},
 		},
 	}
-	require.EqualError(t, New(wanting(50)).Finish(t.Context(), app, silent()), "the split 50/50 is served, but: somebody else changed the stack's objects:\n"+
-		"  Deployment shop/web has spec.replicas: 2 => 0, as kubectl at 2026-11-26 20:15:04 UTC wrote it\n"+
-		"  Service shop/web is gone: somebody deleted it\n"+
-		"`pulumi up --refresh` takes this back")
+	const changed = "the split 50/50 is served, but: somebody else changed the stack's objects:\n" +
+		"  Deployment shop/web has spec.replicas: 2 => 0, as kubectl at 2026-11-26 20:15:04 UTC wrote it\n" +
+		"  Service shop/web is gone: somebody deleted it\n" +
+		"`pulumi up --refresh` takes this back"
+	require.EqualError(t, New(wanting(50)).Finish(t.Context(), app, silent()), changed)
+	app.ReadyErr = map[string]error{release.Stable: errSick}
+	require.EqualError(t, New(wanting(50)).Finish(t.Context(), app, silent()), changed+"\n"+errSick.Error())
+	synctest.Test(t, func(t *testing.T) {
+		require.EqualError(t, New(wanting(50)).Finish(t.Context(), waitingCluster{app}, silent()), changed, "pods that may come are not waited for")
+	})
+}
+
+// waitingCluster has pods that never become ready.
+type waitingCluster struct{ *rollouttest.Cluster }
+
+func (waitingCluster) WaitReady(ctx context.Context, _ map[string]int, _ func(string)) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // What a roll back has written needs no guard: the rest of the update only records it.
