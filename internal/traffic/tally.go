@@ -3,9 +3,10 @@ package traffic
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"time"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // Tally adds results up. The zero value is ready; it is not for concurrent use.
@@ -103,14 +104,17 @@ func (t *Tally) Failures() map[string]Failed {
 // Latencies gives percentiles (0 to 100, nearest rank) of the latency of all
 // requests that were answered, whatever the status; zeros when none was.
 func (t *Tally) Latencies(percentiles ...float64) []time.Duration {
-	sorted := slices.Sorted(slices.Values(t.latencies))
 	result := make([]time.Duration, len(percentiles))
-	if len(sorted) == 0 {
+	if len(t.latencies) == 0 {
 		return result
 	}
+	sorted := make([]float64, len(t.latencies))
+	for i, latency := range t.latencies {
+		sorted[i] = float64(latency)
+	}
+	slices.Sort(sorted)
 	for i, percentile := range percentiles {
-		rank := int(math.Ceil(percentile / 100 * float64(len(sorted))))
-		result[i] = sorted[min(max(rank, 1), len(sorted))-1]
+		result[i] = time.Duration(stat.Quantile(percentile/100, stat.Empirical, sorted, nil))
 	}
 	return result
 }

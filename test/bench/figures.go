@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // Figure is one measured number.
@@ -99,9 +101,7 @@ func PercentileOf(values []float64, p float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
 	}
-	sorted := slices.Sorted(slices.Values(values))
-	rank := int(math.Ceil(p / 100 * float64(len(sorted))))
-	return sorted[min(max(rank, 1), len(sorted))-1]
+	return stat.Quantile(p/100, stat.Empirical, slices.Sorted(slices.Values(values)), nil)
 }
 
 // Median is the middle of the times in seconds.
