@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -57,7 +58,7 @@ func TestEnv(t *testing.T) {
 	said = shell(t, use(a)+"; "+use(a)+"; "+use(b)+"; "+use(b)+show, projects...)
 	require.Contains(t, said, own(b), "also after both were used twice")
 
-	users := append(projects, "PULUMI_BACKEND_URL=s3://ours", "PULUMI_CONFIG_PASSPHRASE=secret")
+	users := slices.Concat(projects, []string{"PULUMI_BACKEND_URL=s3://ours", "PULUMI_CONFIG_PASSPHRASE=secret"})
 	for _, script := range []string{use(a), use(a) + "; " + use(a), use(a) + "; " + use(b)} {
 		require.Contains(t, shell(t, script+show, users...), "|s3://ours|none\n", "what the user has set stays")
 	}
