@@ -105,12 +105,17 @@ check_port() {
   esac
 }
 
+# listeners prints the sockets that listen on a TCP port here, by /proc.
+listeners() {
+  # Fields: local address as hex:PORT, the state, where 0A is LISTEN, and the socket.
+  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v port="$(printf ':%04X' "$1")" \
+    '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }'
+}
+
 # port_is_taken tells whether anything listens on a TCP port here. Where that cannot be seen, k3d is left to find out.
 port_is_taken() {
   if [ -r /proc/net/tcp ]; then
-    # Fields: local address as hex:PORT, and the state, where 0A is LISTEN.
-    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v port="$(printf ':%04X' "$1")" \
-      '$4 == "0A" && substr($2, length($2) - 4) == port { found = 1 } END { exit !found }'
+    [ -n "$(listeners "$1")" ]
   elif command -v netstat >/dev/null 2>&1; then
     netstat -an | awk -v port="$1" '$NF == "LISTEN" && $4 ~ "[.:]" port "$" { found = 1 } END { exit !found }'
   else
@@ -122,9 +127,7 @@ port_is_taken() {
 port_holder() {
   pid=
   if [ -r /proc/net/tcp ]; then
-    sockets=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v port="$(printf ':%04X' "$1")" \
-      '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }')
-    for socket in $sockets; do
+    for socket in $(listeners "$1"); do
       [ -n "$pid" ] || pid=$(find /proc/[0-9]*/fd -lname "socket:\[$socket\]" 2>/dev/null | head -n 1)
     done
     pid=${pid#/proc/}

@@ -34,6 +34,7 @@ type Admin struct {
 	client *kube.Client
 	app    release.App
 
+	mu      sync.Mutex
 	gateway labels.Selector // nil until the Gateway was read
 	kept    *kube.PageSet   // by pod UID
 }
@@ -46,17 +47,23 @@ func NewAdmin(c *kube.Client, app release.App) *Admin {
 // List gives the proxies that run now. The app's Gateway says which of them are its
 // gateways; as long as it is not there, none is.
 func (a *Admin) List(ctx context.Context) ([]Proxy, error) {
-	if a.gateway == nil {
-		selector, err := mesh.GatewaySelector(ctx, a.client, a.app)
+	a.mu.Lock()
+	gateway := a.gateway
+	a.mu.Unlock()
+	if gateway == nil {
+		var err error
+		gateway, err = mesh.GatewaySelector(ctx, a.client, a.app)
 		switch {
 		case apierrors.IsNotFound(err):
 			return a.ListAny(ctx)
 		case err != nil:
 			return nil, err
 		}
-		a.gateway = selector
+		a.mu.Lock()
+		a.gateway = gateway
+		a.mu.Unlock()
 	}
-	return a.list(ctx, a.gateway)
+	return a.list(ctx, gateway)
 }
 
 // ListAny gives the proxies that run now, and does not tell which are gateways of
