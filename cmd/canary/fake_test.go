@@ -108,6 +108,7 @@ func (fakeForward) Close() error { return nil }
 func canary(ctx context.Context, f *fakeCluster, args ...string) (code int, stdout, stderr string) {
 	var out, errors bytes.Buffer
 	env := environment{
+		lookup: func(context.Context, string) ([]string, error) { return []string{"127.0.0.1"}, nil },
 		stdout: &out, stderr: &errors,
 		outputs: func(context.Context, string) (*stack.Outputs, error) {
 			return &stack.Outputs{URL: f.app.URL, Kubeconfig: stack.Secret("secret"), Namespace: "shop", Name: "web"}, nil

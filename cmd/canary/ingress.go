@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -12,11 +13,23 @@ import (
 )
 
 // needsForward reports whether ingress traffic cannot reach the gateway by the
-// stack's url: names below localhost are this machine, and only a k3d cluster
-// of the stack has a port of it.
-func needsForward(outputs *stack.Outputs) bool {
+// stack's url, and gives the reason in words if that may surprise. Names below
+// localhost are this machine, and only a k3d cluster of the stack has a port of it;
+// any other name may have no DNS record yet.
+func (r *requests) needsForward(ctx context.Context, outputs *stack.Outputs) (needs bool, reason string) {
 	parsed, err := url.Parse(outputs.URL)
-	return err == nil && outputs.Existing && strings.HasSuffix(parsed.Hostname(), ".localhost")
+	if err != nil {
+		return false, ""
+	}
+	host := parsed.Hostname()
+	if strings.HasSuffix(host, ".localhost") {
+		return outputs.Existing, ""
+	}
+	_, err = r.env.lookup(ctx, host)
+	if unknown := new(net.DNSError); !errors.As(err, &unknown) || !unknown.IsNotFound {
+		return false, ""
+	}
+	return true, host + " has no DNS record: the requests go to the ingress gateway by port-forward"
 }
 
 // openIngress opens a port-forward to a pod of the ingress gateway, and gives

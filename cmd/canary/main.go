@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -30,6 +31,8 @@ type environment struct {
 	// terminal.
 	terminal *os.File
 	outputs  func(ctx context.Context, stackName string) (*stack.Outputs, error)
+	// lookup asks for a host's addresses.
+	lookup func(ctx context.Context, host string) ([]string, error)
 	// written is what the stack wrote, for status.
 	written func(ctx context.Context, stackName string) ([]drift.Object, error)
 	connect func(kubeconfig stack.Secret) (cluster, error)
@@ -47,6 +50,7 @@ func main() {
 		stderr:   os.Stderr,
 		terminal: terminalOf(os.Stderr),
 		outputs:  stack.Read,
+		lookup:   net.DefaultResolver.LookupHost,
 		written:  stack.Written,
 		connect:  connect,
 		screen:   terminalOf(os.Stdout),

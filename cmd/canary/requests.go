@@ -165,7 +165,11 @@ func (r *requests) run(ctx context.Context) error {
 		}
 		defer func() { r.closeRelay(opened) }()
 		options.DialContext = opened.DialContext
-	} else if needsForward(outputs) {
+	} else if needs, reason := r.needsForward(ctx, outputs); needs {
+		if reason != "" {
+			r.clear()
+			fmt.Fprintf(r.env.stderr, "canary: %s\n", reason)
+		}
 		forward, dial, err := r.openIngress(ctx, cluster, outputs)
 		if err != nil {
 			return err

@@ -21,12 +21,13 @@ func TestExistingCluster(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(p.Kubeconfig(t)), 0o600))
 
 	second := p.Guest(t, "second", "kubeconfig="+file)
-	third := p.Guest(t, "third", "name=third-app", "canaryWeight=30")
+	const noRecord = "third.shop.invalid" // RFC 2606: it never has a DNS record
+	third := p.Guest(t, "third", "name=third-app", "canaryWeight=30", "host="+noRecord)
 	third.SetSecret(t, "kubeconfig", p.Kubeconfig(t))
 	apps := []harness.App{
 		owner,
 		{Name: "second", Namespace: "second", Host: "second.second.localhost", Port: p.Port, Client: owner.Client},
-		{Name: "third-app", Namespace: "third", Host: "third-app.third.localhost", Port: p.Port, Client: owner.Client},
+		{Name: "third-app", Namespace: "third", Host: noRecord, Port: p.Port, Client: owner.Client},
 	}
 
 	for _, guest := range []*harness.Project{second, third} {
@@ -36,6 +37,10 @@ func TestExistingCluster(t *testing.T) {
 	for i, canary := range []int{0, 0, 30} {
 		apps[i].RequireSplit(t, canary)
 	}
+	asked := third.AttemptCommand(t, "canary", "requests", "--stack", third.Stack)
+	require.Zero(t, asked.Code, asked.All)
+	require.Contains(t, asked.All, noRecord+" has no DNS record: the requests go to the ingress gateway by port-forward")
+
 	second.Set(t, "canaryWeight", "50")
 	second.UpWithoutDocker(t)
 	apps[1].RequireSplit(t, 50)
