@@ -126,6 +126,14 @@ func TestStatus(t *testing.T) {
 			cut := converge.ProxyStatus{Namespace: "shop", Pod: "web-2", Says: "cannot be read: its Envoy does not answer in time", Lags: true}
 			p.proxies = []converge.ProxyStatus{old, cut, egress, ingress(evenly)}
 		}, 1},
+		"foreign": {func(p *picture) {
+			shut, caller := ingress(evenly), egress
+			shut.Lags, shut.Says = true, "serves stable 50 / canary 50 and redirects all requests to HTTPS"
+			shut.Foreign = "Gateway default/other redirects requests for the app's host to HTTPS: take the host out of it, or remove it"
+			caller.Namespace, caller.Pod = "default", "caller"
+			caller.Says = "has no route for the app: Sidecar default/narrow leaves the app out, so that its requests to the app are not split"
+			p.proxies = []converge.ProxyStatus{shut, caller, serves("web-1", evenly, false)}
+		}, 1},
 		"patched-by-hand": {func(p *picture) {
 			p.split = release.Split{Stable: 9995, Canary: 5}
 			p.proxies = []converge.ProxyStatus{ingress(p.split)}

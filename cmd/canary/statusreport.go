@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -33,6 +34,9 @@ type status struct {
 	Differences []string `json:"differences"`
 	// Agrees is the verdict.
 	Agrees bool `json:"agrees"`
+
+	// foreign is what objects of others do, because of which proxies differ.
+	foreign []string
 }
 
 type percents struct {
@@ -98,6 +102,9 @@ func (s *status) add(want release.Split, subsets []readiness.SubsetStatus, proxi
 	}
 	for _, p := range proxies {
 		line := proxyLine{Namespace: p.Namespace, Pod: p.Pod, Gateway: p.Gateway, Ready: p.Ready, Serves: p.Present, Splits: []percents{}, Says: p.Says, Differs: p.Lags}
+		if p.Foreign != "" && !slices.Contains(s.foreign, p.Foreign) {
+			s.foreign = append(s.foreign, p.Foreign)
+		}
 		for _, split := range p.Splits {
 			line.Splits = append(line.Splits, weights(split))
 		}
@@ -122,6 +129,9 @@ func (s *status) judge(configured, live release.Split, liveErr error) {
 		if p.Gateway && p.Ready && p.Serves {
 			gateways++
 		}
+	}
+	for _, cause := range s.foreign {
+		differs("%s", cause)
 	}
 	if lagging > 0 {
 		differs("%d of %d proxies do not serve the VirtualService's split", lagging, lagging+s.serving())

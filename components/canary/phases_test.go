@@ -50,7 +50,7 @@ func TestRollBackComesFirst(t *testing.T) {
 	}
 	_, err := pulumitest.Run(program(reaching(app)), pulumitest.WithOutputs(inOrder(app, hooks)))
 	require.NoError(t, err)
-	require.Equal(t, []string{"roll back to 100/0", "converge 100/0 within 1m0s"}, app.Calls()[:2])
+	require.Equal(t, []string{"roll back to 100/0", "converge routes 100/0 within 1m0s"}, app.Calls()[:2])
 	require.Contains(t, app.Calls()[2:], "write app-canary")
 
 	never := func(context.Context, string, string, release.App) (rollout.Cluster, error) {

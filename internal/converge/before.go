@@ -5,7 +5,9 @@ import (
 	"sync"
 	"time"
 
+	"canary/internal/envoy"
 	"canary/internal/istiod"
+	"canary/internal/mesh"
 	"canary/internal/release"
 )
 
@@ -24,6 +26,8 @@ type Before struct {
 	running map[string]bool
 	// proxies are the IDs in all books that watch routes.
 	proxies map[string]bool
+	// held are the clusters of proxies that may send requests to the app.
+	held []envoy.Clusters
 }
 
 // Look looks at the cluster right before the VirtualService is written, so that
@@ -38,6 +42,7 @@ func (l *Links) Look(ctx context.Context) *Before {
 	group.Go(func() { b.object = release.ReadVersion(ctx, l.client, l.app) })
 	group.Go(func() { b.look(ctx, l.books) })
 	group.Wait()
+	b.held = l.fleet.Held()
 	return b
 }
 
@@ -70,6 +75,22 @@ func (b *Before) look(ctx context.Context, from books) {
 		})
 	}
 	group.Wait()
+}
+
+// Blocked says because of which objects of others the proxies would answer some
+// requests with 503 under a split, and what to do about it; "" when nothing is known
+// to be in the way.
+func (b *Before) Blocked(split release.Split) string {
+	if b == nil {
+		return ""
+	}
+	var lagging []Lagging
+	for _, held := range b.held {
+		if missing := held.Missing(split); len(missing) > 0 && held.Foreign != "" {
+			lagging = append(lagging, Lagging{Foreign: mesh.ForeignDestinationRule(held.Foreign, missing)})
+		}
+	}
+	return advice(lagging)
 }
 
 // taken reports whether there was a look before the write.

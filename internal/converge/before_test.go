@@ -5,8 +5,27 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"canary/internal/envoy"
 	"canary/internal/istiod"
+	"canary/internal/release"
 )
+
+func TestBlocked(t *testing.T) {
+	t.Parallel()
+	canary, stable := release.Split{Canary: 1}, release.Split{Stable: 1}
+	b := &Before{held: []envoy.Clusters{
+		{},
+		{Service: true}, // no object of somebody else: it may only be late
+		{Service: true, Stable: true, Canary: true, Foreign: "good/both"},
+		{Service: true, Stable: true, Foreign: "mesh/other"},
+		{Service: true, Stable: true, Foreign: "default/other"},
+		{Service: true, Stable: true, Foreign: "default/other"},
+	}}
+	const does = " stands in place of the app's and has no subset canary: add what is missing, or remove it"
+	require.Equal(t, "DestinationRule default/other"+does+"; DestinationRule mesh/other"+does, b.Blocked(canary))
+	require.Empty(t, b.Blocked(stable))
+	require.Empty(t, (*Before)(nil).Blocked(canary))
+}
 
 func TestFloor(t *testing.T) {
 	t.Parallel()

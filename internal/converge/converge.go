@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"canary/internal/envoy"
 	"canary/internal/release"
 )
 
@@ -26,12 +27,33 @@ type Converged struct {
 // With what was there before the write it relies on istiod's books where there
 // are many proxies, and waits also for proxies that are no pods of this cluster.
 // A nil or empty before knows nothing: every proxy of the cluster is read directly.
+//
+// A proxy that holds the split must also hold the clusters of the subsets that get
+// requests by it, or it answers them with 503. Those of a proxy whose word is in
+// istiod's book alone are not looked at.
 func (l *Links) Converge(ctx context.Context, before *Before, split release.Split, timeout time.Duration, report func(string)) (Converged, error) {
+	return l.converge(ctx, l.fleet, before, split, timeout, report)
+}
+
+// ConvergeRoutes is Converge without a look at the clusters: whether weight has left
+// a subset, be the DestinationRule as it may.
+func (l *Links) ConvergeRoutes(ctx context.Context, before *Before, split release.Split, timeout time.Duration, report func(string)) (Converged, error) {
+	return l.converge(ctx, routesAlone{l.fleet}, before, split, timeout, report)
+}
+
+// routesAlone are proxies whose clusters are not looked at.
+type routesAlone struct{ *envoy.Admin }
+
+func (r routesAlone) Routes(ctx context.Context, p envoy.Proxy) (envoy.Routes, error) {
+	return r.RoutesAlone(ctx, p)
+}
+
+func (l *Links) converge(ctx context.Context, as fleet, before *Before, split release.Split, timeout time.Duration, report func(string)) (Converged, error) {
 	if !split.Valid() {
 		return Converged{}, fmt.Errorf("split %d/%d: weights must be 0 or more and one of them above 0", split.Stable, split.Canary)
 	}
 	l.await(ctx)
-	w := newConvergence(l.fleet, split, report)
+	w := newConvergence(as, l.app, split, report)
 	if before.taken() {
 		w.consult(l.books, before, func(ctx context.Context) bool {
 			now := release.ReadVersion(ctx, l.client, l.app)

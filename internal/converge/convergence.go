@@ -11,6 +11,7 @@ import (
 
 	"canary/internal/envoy"
 	"canary/internal/kube"
+	"canary/internal/mesh"
 	"canary/internal/release"
 )
 
@@ -38,12 +39,15 @@ type fleet interface {
 	Routes(ctx context.Context, p envoy.Proxy) (envoy.Routes, error)
 	// Forget says that a proxy is gone.
 	Forget(p envoy.Proxy)
+	// Others reads the objects of others that may keep the app's own from the proxies.
+	Others(ctx context.Context) mesh.Others
 }
 
 // convergence is one wait. It goes in rounds: proxies that are not settled are
 // read, and where there are many, istiod's books settle most of them.
 type convergence struct {
 	fleet  fleet
+	app    release.App
 	want   release.Split
 	report func(string)
 
@@ -52,6 +56,7 @@ type convergence struct {
 	failed   bool               // a read of the last round failed
 	outage   kube.Outage
 	lastLine string
+	others   *mesh.Others // nil: not read, since nothing was wrong
 
 	// Of these, the first three are nil when the books are not to be consulted.
 	books   books
@@ -60,11 +65,11 @@ type convergence struct {
 	ledger  *ledger // nil until it is known to be of use
 }
 
-func newConvergence(f fleet, want release.Split, report func(string)) *convergence {
+func newConvergence(f fleet, app release.App, want release.Split, report func(string)) *convergence {
 	if report == nil {
 		report = func(string) {}
 	}
-	return &convergence{fleet: f, want: want, report: report, members: map[string]*member{}}
+	return &convergence{fleet: f, app: app, want: want, report: report, members: map[string]*member{}}
 }
 
 func (c *convergence) wait(ctx context.Context, timeout time.Duration) (Converged, error) {
@@ -97,7 +102,7 @@ func (c *convergence) until(parent context.Context, start time.Time, timeout tim
 		if ctx.Err() != nil {
 			return Converged{}, c.lag(timeout)
 		}
-		if waited := time.Since(start); waited >= eager && c.taken() {
+		if waited := time.Since(start); waited >= eager && c.hopeless(ctx) {
 			return Converged{}, c.lag(waited.Round(time.Second))
 		}
 		c.progress()
@@ -124,10 +129,15 @@ func (c *convergence) gatewayStarts() bool {
 	return c.outage.Err == nil && len(t.lagging) == 0 && t.gateways == 0 && len(t.starting) > 0
 }
 
-// taken reports whether a proxy lags because another VirtualService has taken
-// requests for the app: no wait gives them back.
-func (c *convergence) taken() bool {
-	return slices.ContainsFunc(c.tally().lagging, func(m *member) bool { return m.err == nil && m.seen.Foreign != "" })
+// hopeless reports whether a proxy lags because of an object of somebody else: no
+// wait helps against it. The objects that the proxies do not name themselves are
+// read once, and only when a gateway lags.
+func (c *convergence) hopeless(ctx context.Context) bool {
+	lagging := c.tally().lagging
+	if c.others == nil && slices.ContainsFunc(lagging, (*member).shut) {
+		c.others = new(c.fleet.Others(ctx))
+	}
+	return slices.ContainsFunc(lagging, func(m *member) bool { return m.foreign(c.app, c.others) != mesh.Foreign{} })
 }
 
 // round renews the set when that is due and reads what lags.

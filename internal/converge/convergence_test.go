@@ -107,7 +107,7 @@ func TestConvergence(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var reports []string
 				fleet := newFakeFleet(tc.envoys...)
-				got, err := newConvergence(fleet, after, func(line string) { reports = append(reports, line) }).wait(t.Context(), time.Minute)
+				got, err := newConvergence(fleet, exampleApp, after, func(line string) { reports = append(reports, line) }).wait(t.Context(), time.Minute)
 				require.NoError(t, err)
 				require.Equal(t, tc.want.Proxies, got.Proxies)
 				require.GreaterOrEqual(t, got.Elapsed, tc.want.Elapsed)
@@ -130,7 +130,7 @@ func TestConvergenceTimeout(t *testing.T) {
 			fakeEnvoy{Proxy: sidecar("hangs"), hangs: true},
 		)
 		start := time.Now()
-		_, err := newConvergence(fleet, after, nil).wait(t.Context(), 10*time.Second)
+		_, err := newConvergence(fleet, exampleApp, after, nil).wait(t.Context(), 10*time.Second)
 		require.Equal(t, 10*time.Second, time.Since(start), "the timeout is kept even while a read hangs")
 		var lag *LagError
 		require.ErrorAs(t, err, &lag)
@@ -148,7 +148,7 @@ the next `+"`pulumi up`"+` checks again, even without a change; a proxy that lag
 func TestConvergenceWithoutGateway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		_, err := newConvergence(newFakeFleet(fakeEnvoy{Proxy: sidecar("a")}), after, nil).wait(t.Context(), 10*time.Second)
+		_, err := newConvergence(newFakeFleet(fakeEnvoy{Proxy: sidecar("a")}), exampleApp, after, nil).wait(t.Context(), 10*time.Second)
 		require.ErrorContains(t, err, "no running pod that the Gateway selects serves its host")
 	})
 }
@@ -165,7 +165,7 @@ func TestWayIn(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := gateway("g")
 				change(&g)
-				_, err := newConvergence(newFakeFleet(fakeEnvoy{Proxy: g}), after, nil).wait(t.Context(), time.Minute)
+				_, err := newConvergence(newFakeFleet(fakeEnvoy{Proxy: g}), exampleApp, after, nil).wait(t.Context(), time.Minute)
 				var lag *LagError
 				require.ErrorAs(t, err, &lag)
 				require.True(t, lag.NoGateway)
@@ -185,7 +185,7 @@ func TestStartingGateway(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			fleet := newFakeFleet(fakeEnvoy{Proxy: starting, to: 2 * time.Minute}, fakeEnvoy{Proxy: gateway("h"), from: 2 * time.Minute})
 			var last string
-			_, err := newConvergence(fleet, after, func(line string) {
+			_, err := newConvergence(fleet, exampleApp, after, func(line string) {
 				if time.Since(fleet.start) < time.Minute {
 					last = line
 				}
@@ -197,27 +197,11 @@ func TestStartingGateway(t *testing.T) {
 	t.Run("never", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			_, err := newConvergence(newFakeFleet(fakeEnvoy{Proxy: starting}), after, nil).wait(t.Context(), time.Minute)
+			_, err := newConvergence(newFakeFleet(fakeEnvoy{Proxy: starting}), exampleApp, after, nil).wait(t.Context(), time.Minute)
 			require.EqualError(t, err, "the split stable 50 / canary 50 is written, but after 3m0s no pod of the ingress gateway is ready: "+
 				"there is no ingress traffic; `kubectl describe pod` of mesh/g says why\nthe next `pulumi up` checks again, even without a change")
 		})
 	})
-}
-
-// Another VirtualService on a proxy's routes ends the wait, and is named.
-func TestTakenRoute(t *testing.T) {
-	t.Parallel()
-	c := newConvergence(newFakeFleet(), after, nil)
-	m := &member{Proxy: gateway("g")}
-	c.members = map[string]*member{"g": m}
-	m.update(envoy.Routes{Host: true, Splits: []release.Split{after}}, nil, after)
-	require.False(t, c.taken())
-	m.update(envoy.Routes{Host: true, Splits: []release.Split{before, after}, Foreign: "default/other"}, nil, after)
-	require.True(t, c.taken())
-	require.EqualError(t, c.lag(2*time.Second), "the split stable 50 / canary 50 is written, but after 2s 1 of 1 proxies do not serve it:\n"+
-		"  /g serves stable 100 / canary 0 and serves stable 50 / canary 50 (with a route of VirtualService default/other)\n"+
-		"the next `pulumi up` checks again, even without a change; VirtualService default/other takes requests for the app's host: "+
-		"take the host out of it, or remove it")
 }
 
 func TestLagErrorIsBounded(t *testing.T) {
@@ -240,7 +224,7 @@ func TestConvergenceReadsInParallelWithinBounds(t *testing.T) {
 			envoys = append(envoys, fakeEnvoy{Proxy: sidecar(fmt.Sprintf("s%d", i))})
 		}
 		fleet := newFakeFleet(envoys...)
-		_, err := newConvergence(fleet, after, nil).wait(t.Context(), time.Minute)
+		_, err := newConvergence(fleet, exampleApp, after, nil).wait(t.Context(), time.Minute)
 		require.NoError(t, err)
 		require.Equal(t, concurrentReads, fleet.most)
 		require.Equal(t, 1, fleet.reads["s0"], "a proxy that has the split is not read again")
@@ -253,7 +237,7 @@ func TestConvergenceForgetsPodsThatAreGone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fleet := newFakeFleet(fakeEnvoy{Proxy: gateway("g"), converges: 5 * time.Second}, fakeEnvoy{Proxy: sidecar("a"), to: time.Second})
-		_, err := newConvergence(fleet, after, nil).wait(t.Context(), time.Minute)
+		_, err := newConvergence(fleet, exampleApp, after, nil).wait(t.Context(), time.Minute)
 		require.NoError(t, err)
 		require.Equal(t, []string{"a"}, fleet.gone)
 	})
@@ -265,7 +249,7 @@ func TestConvergenceCancelled(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(3*time.Second, cancel)
 		start := time.Now()
-		_, err := newConvergence(newFakeFleet(fakeEnvoy{Proxy: gateway("g"), hangs: true}), after, nil).wait(ctx, time.Minute)
+		_, err := newConvergence(newFakeFleet(fakeEnvoy{Proxy: gateway("g"), hangs: true}), exampleApp, after, nil).wait(ctx, time.Minute)
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, 3*time.Second, time.Since(start))
 	})
@@ -301,7 +285,7 @@ func TestConvergenceAPIServerFails(t *testing.T) {
 				fleet := newFakeFleet(fakeEnvoy{Proxy: gateway("g")})
 				fleet.listErr = tc.listErr
 				start := time.Now()
-				_, err := newConvergence(fleet, after, nil).wait(t.Context(), time.Minute)
+				_, err := newConvergence(fleet, exampleApp, after, nil).wait(t.Context(), time.Minute)
 				require.InDelta(t, tc.ends, time.Since(start), float64(longPause+time.Millisecond*10))
 				if tc.want == "" {
 					require.NoError(t, err)

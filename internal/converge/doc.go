@@ -10,6 +10,9 @@
 //   - The set is every running pod with a container or native sidecar named
 //     istio-proxy, in all namespaces. Pods that vanish leave the set, pods that
 //     appear join it.
+//   - A proxy must also hold the clusters of the subsets that get requests by the
+//     split, or it answers them with 503. Those that Snapshot saw to hold both are
+//     not asked again, and those that are not read directly are not asked at all.
 //   - The pods that the app's Gateway selects must have a virtual host for the
 //     app's external host, and there must be at least one such pod. A proxy
 //     without a virtual host for the app does not serve it: right for an egress
@@ -20,6 +23,9 @@
 //     serves nobody, and takes the newest split when it connects to istiod: it
 //     is not waited for. A proxy that is ready but cannot be read is waited for:
 //     it may well serve the old split.
+//   - A proxy that lags because of an object of somebody else ends the wait after two
+//     seconds. Envoy says which VirtualService a route is made by and which
+//     DestinationRule a cluster; the Gateways are read only when a gateway lags.
 //
 // # Many proxies
 //

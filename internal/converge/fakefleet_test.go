@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"canary/internal/envoy"
+	"canary/internal/mesh"
 	"canary/internal/release"
 )
 
@@ -16,6 +17,7 @@ type fakeEnvoy struct {
 	converges time.Duration // when it takes up the new split; 0: it has it; <0: never
 	from, to  time.Duration // when its pod runs; to 0: always
 	notApp    bool          // has no route for the app
+	serves    *envoy.Routes // what it serves all the time; nil: by the above
 	err       error         // every read fails with it
 	hangs     bool          // reads end only with their context
 }
@@ -24,12 +26,14 @@ type fakeFleet struct {
 	start   time.Time
 	envoys  []fakeEnvoy
 	listErr func(since time.Duration) error
+	others  mesh.Others
 
 	mu     sync.Mutex
 	reads  map[string]int
 	active int
 	most   int
 	gone   []string
+	asked  int // for others
 }
 
 func newFakeFleet(envoys ...fakeEnvoy) *fakeFleet {
@@ -83,6 +87,8 @@ func (f *fakeFleet) Routes(ctx context.Context, p envoy.Proxy) (envoy.Routes, er
 			return envoy.Routes{}, e.err
 		case e.notApp:
 			return envoy.Routes{}, nil
+		case e.serves != nil:
+			return *e.serves, nil
 		case e.converges >= 0 && since >= e.converges:
 			return envoy.Routes{Host: true, Mesh: !p.Gateway, Splits: []release.Split{{Stable: 5000, Canary: 5000}}}, nil
 		}
@@ -92,6 +98,11 @@ func (f *fakeFleet) Routes(ctx context.Context, p envoy.Proxy) (envoy.Routes, er
 }
 
 func (f *fakeFleet) Forget(p envoy.Proxy) { f.gone = append(f.gone, p.Pod) }
+
+func (f *fakeFleet) Others(context.Context) mesh.Others {
+	f.asked++
+	return f.others
+}
 
 func gateway(name string) envoy.Proxy { return envoy.Proxy{Pod: name, Gateway: true, Ready: true} }
 func sidecar(name string) envoy.Proxy { return envoy.Proxy{Pod: name, Ready: true} }

@@ -10,6 +10,7 @@ import (
 
 	"canary/internal/envoy"
 	"canary/internal/istiod"
+	"canary/internal/mesh"
 	"canary/internal/release"
 )
 
@@ -95,6 +96,8 @@ func (f *fakeMesh) List(context.Context) ([]envoy.Proxy, error) {
 }
 
 func (f *fakeMesh) Forget(envoy.Proxy) {}
+
+func (f *fakeMesh) Others(context.Context) mesh.Others { return mesh.Others{} }
 
 func (f *fakeMesh) Routes(_ context.Context, p envoy.Proxy) (envoy.Routes, error) {
 	f.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"canary/internal/mesh"
 	"canary/internal/release"
 )
 
@@ -16,6 +17,8 @@ const maxNamed = 10
 type Lagging struct {
 	Namespace, Pod string
 	Serves         string // what it does instead, in words
+	// Foreign is the object of somebody else because of which it does.
+	Foreign mesh.Foreign
 }
 
 func (l Lagging) compare(other Lagging) int {
@@ -45,9 +48,9 @@ type LagError struct {
 	NoGateway bool
 	// Starting are pods of the gateway that run and are not ready, as namespace/name.
 	Starting []string
-	// Foreign is another VirtualService, as namespace/name, whose routes lagging
-	// proxies serve; "" when there is none.
-	Foreign string
+	// Missing is set when lagging proxies do not hold a subset that they should send
+	// requests to.
+	Missing bool
 }
 
 // Error names each lagging proxy with what it serves.
@@ -64,14 +67,32 @@ func (e *LagError) Error() string {
 	}
 	b.WriteString(listed(e.Lagging))
 	b.WriteString("\nthe next `pulumi up` checks again, even without a change")
-	switch {
-	case e.Foreign != "":
-		fmt.Fprintf(&b, "; VirtualService %s takes requests for the app's host: take the host out of it, or remove it", e.Foreign)
+	switch causes := advice(e.Lagging); {
+	case causes != "":
+		b.WriteString("; " + causes)
+	case e.Missing:
+		b.WriteString("; if somebody changed the app's DestinationRule, `pulumi up --refresh` writes it again")
 	case len(e.Lagging) > 0:
 		b.WriteString("; a proxy that lags has usually lost its connection to istiod (port 15012)")
 	}
 	return b.String()
 }
+
+// advice says of each object because of which proxies lag what it does, and what to
+// do about it.
+func advice(lagging []Lagging) string {
+	var causes []string
+	for _, l := range lagging {
+		if l.caused() {
+			causes = append(causes, l.Foreign.String())
+		}
+	}
+	slices.Sort(causes)
+	return strings.Join(slices.Compact(causes), "; ")
+}
+
+// caused reports whether an object of somebody else is the cause.
+func (l Lagging) caused() bool { return l.Foreign != mesh.Foreign{} }
 
 func (c *convergence) lag(timeout time.Duration) error {
 	if err := c.outage.Err; err != nil {
@@ -86,10 +107,8 @@ func (c *convergence) lag(timeout time.Duration) error {
 		slices.Sort(e.Starting)
 	}
 	for _, m := range t.lagging {
-		if m.seen.Foreign != "" {
-			e.Foreign = m.seen.Foreign
-		}
-		e.Lagging = append(e.Lagging, Lagging{Namespace: m.Namespace, Pod: m.Pod, Serves: m.says()})
+		e.Missing = e.Missing || (m.err == nil && len(m.seen.Missing()) > 0)
+		e.Lagging = append(e.Lagging, Lagging{Namespace: m.Namespace, Pod: m.Pod, Serves: m.says(), Foreign: m.foreign(c.app, c.others)})
 	}
 	slices.SortFunc(e.Lagging, Lagging.compare)
 	return e

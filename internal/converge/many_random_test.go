@@ -20,7 +20,7 @@ func TestManyProxiesAreReallyThere(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			f := randomMesh(random)
-			c := newConvergence(f, after, nil)
+			c := newConvergence(f, exampleApp, after, nil)
 			c.consult(f, beforeWrite(t, f), written)
 			_, err := c.wait(t.Context(), time.Minute)
 			require.NoError(t, err, "seed %d", seed)

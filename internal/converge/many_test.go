@@ -213,7 +213,7 @@ func TestManyProxies(t *testing.T) {
 				if tc.change != nil {
 					tc.change(f)
 				}
-				c := newConvergence(f, after, nil)
+				c := newConvergence(f, exampleApp, after, nil)
 				c.consult(f, beforeWrite(t, f), func(context.Context) bool { return tc.written })
 				offset := f.since()
 				got, err := c.wait(t.Context(), time.Minute)
@@ -267,7 +267,7 @@ func TestManyProxiesLag(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := manyProxies()
 				tc.change(f)
-				c := newConvergence(f, after, nil)
+				c := newConvergence(f, exampleApp, after, nil)
 				c.consult(f, beforeWrite(t, f), written)
 				_, err := c.wait(t.Context(), 10*time.Second)
 				require.ErrorContains(t, err, tc.want)
@@ -285,7 +285,7 @@ func TestProxiesOutsideTheCluster(t *testing.T) {
 		f.add(pod("vm", line(400*time.Millisecond))).outside = true
 		// Its scope leaves the app out: istiod never sends to it.
 		f.add(pod("scoped", connection{process: "a", from: longAgo, deliveries: []delivery{at(longAgo, oldPush, before)}})).outside = true
-		c := newConvergence(f, after, nil)
+		c := newConvergence(f, exampleApp, after, nil)
 		c.consult(f, beforeWrite(t, f), written)
 		got, err := c.wait(t.Context(), time.Minute)
 		require.NoError(t, err)
@@ -305,7 +305,7 @@ func TestFewProxiesNeedNoBooks(t *testing.T) {
 		f := newFakeMesh(istiodRun{key: "a"})
 		f.add(gatewayPod(line(100 * time.Millisecond)))
 		f.add(pod("s", line(100*time.Millisecond)))
-		c := newConvergence(f, after, nil)
+		c := newConvergence(f, exampleApp, after, nil)
 		c.consult(f, beforeWrite(t, f), written)
 		opened := f.opened
 		_, err := c.wait(t.Context(), time.Minute)

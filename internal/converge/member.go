@@ -2,6 +2,7 @@ package converge
 
 import (
 	"canary/internal/envoy"
+	"canary/internal/mesh"
 	"canary/internal/release"
 )
 
@@ -44,6 +45,28 @@ func (m *member) update(s envoy.Routes, err error, want release.Split) {
 	default:
 		m.settled = !s.Present() || s.Holds(want)
 	}
+}
+
+// shut reports whether the member is a gateway that does not let requests through to
+// the app's routes. Its Envoy does not name what is the cause.
+func (m *member) shut() bool {
+	return m.Gateway && m.asked && m.err == nil && (!m.seen.Host || m.seen.Odd != "")
+}
+
+// foreign is the object of somebody else because of which the member does not serve
+// the split. others may be nil.
+func (m *member) foreign(app release.App, others *mesh.Others) mesh.Foreign {
+	missing := m.seen.Missing()
+	switch {
+	case m.err != nil:
+	case m.seen.Foreign != "":
+		return mesh.ForeignVirtualService(m.seen.Foreign)
+	case len(missing) > 0 && m.seen.Clusters.Foreign != "":
+		return mesh.ForeignDestinationRule(m.seen.Clusters.Foreign, missing)
+	case m.shut() && others != nil:
+		return others.Gateway(app, m.Labels)
+	}
+	return mesh.Foreign{}
 }
 
 // tally counts the members by the rule.

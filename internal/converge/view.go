@@ -7,6 +7,7 @@ import (
 
 	"canary/internal/envoy"
 	"canary/internal/kube"
+	"canary/internal/mesh"
 	"canary/internal/release"
 )
 
@@ -14,6 +15,7 @@ import (
 // connection to each proxy until Close.
 type View struct {
 	fleet fleet
+	app   release.App
 	known map[string]envoy.Proxy // by pod UID
 	close func()
 }
@@ -21,7 +23,7 @@ type View struct {
 // NewView prepares looks at an app; it does no I/O.
 func NewView(c *kube.Client, app release.App) *View {
 	f := envoy.NewAdmin(c, app)
-	return &View{fleet: f, close: f.Close}
+	return &View{fleet: f, app: app, close: f.Close}
 }
 
 // Close ends the connections.
@@ -37,6 +39,9 @@ type ProxyStatus struct {
 	Says           string          // the same in words, or why it cannot be read
 	// Lags is set when a wait for the split would wait for this proxy.
 	Lags bool
+	// Foreign is what an object of somebody else does, because of which the proxy
+	// does not serve the split, and the repair; "" when there is none.
+	Foreign string
 }
 
 // Proxies asks every proxy of the cluster what it serves, and judges it by a
@@ -48,17 +53,17 @@ func (v *View) Proxies(ctx context.Context, want release.Split) ([]ProxyStatus, 
 		return nil, err
 	}
 	v.forget(proxies)
-	found := make([]ProxyStatus, len(proxies))
+	members := make([]member, len(proxies))
 	readEach(ctx, proxies, func(ctx context.Context, i int, p envoy.Proxy) {
 		r, err := v.fleet.Routes(ctx, p)
-		m := member{Proxy: p}
-		m.update(r, err, want)
-		found[i] = ProxyStatus{
-			Namespace: p.Namespace, Pod: p.Pod, Gateway: p.Gateway, Ready: p.TakesRequests(),
-			Present: r.Present(), Splits: r.Splits, Says: m.says(),
-			Lags: !m.settled && !m.exempt(),
-		}
+		members[i].Proxy = p
+		members[i].update(r, err, want)
 	})
+	others := v.others(ctx, members)
+	found := make([]ProxyStatus, len(members))
+	for i := range members {
+		found[i] = members[i].status(v.app, others)
+	}
 	slices.SortFunc(found, func(a, b ProxyStatus) int {
 		if a.Lags != b.Lags {
 			if a.Lags {
@@ -69,6 +74,35 @@ func (v *View) Proxies(ctx context.Context, want release.Split) ([]ProxyStatus, 
 		return strings.Compare(a.Namespace+"/"+a.Pod, b.Namespace+"/"+b.Pod)
 	})
 	return found, ctx.Err()
+}
+
+// others reads the objects of others when a proxy is without the app's routes that
+// might have them. Those whose right is missing are not named.
+func (v *View) others(ctx context.Context, members []member) *mesh.Others {
+	if !slices.ContainsFunc(members, func(m member) bool { return m.shut() || m.outOfScope() }) {
+		return nil
+	}
+	return new(v.fleet.Others(ctx))
+}
+
+// outOfScope reports whether the member is a sidecar without a route for the app.
+func (m *member) outOfScope() bool { return m.Sidecar && m.err == nil && !m.seen.Present() }
+
+func (m *member) status(app release.App, others *mesh.Others) ProxyStatus {
+	s := ProxyStatus{
+		Namespace: m.Namespace, Pod: m.Pod, Gateway: m.Gateway, Ready: m.TakesRequests(),
+		Present: m.seen.Present(), Splits: m.seen.Splits, Says: m.says(),
+		Lags: !m.settled && !m.exempt(),
+	}
+	if f := m.foreign(app, others); s.Lags && f != (mesh.Foreign{}) {
+		s.Foreign = f.String()
+	}
+	if m.outOfScope() && others != nil {
+		if hiding := others.Hiding(app, m.Namespace, m.Labels); hiding != "" {
+			s.Says += ": Sidecar " + hiding + " leaves the app out, so that its requests to the app are not split"
+		}
+	}
+	return s
 }
 
 // forget closes the connections to pods that are gone.

@@ -8,6 +8,7 @@ import (
 
 	"canary/internal/envoy"
 	"canary/internal/kube"
+	"canary/internal/mesh"
 	"canary/internal/release"
 )
 
@@ -27,7 +28,11 @@ func (e *ClusterLagError) Error() string {
 	if len(e.Lagging) == 0 {
 		return fmt.Sprintf("no proxy holds both subsets of the DestinationRule after %v", e.Timeout)
 	}
-	return fmt.Sprintf("after %v not every proxy holds both subsets of the DestinationRule:%s", e.Timeout, listed(e.Lagging))
+	text := fmt.Sprintf("after %v not every proxy holds both subsets of the DestinationRule:%s", e.Timeout, listed(e.Lagging))
+	if causes := advice(e.Lagging); causes != "" {
+		text += "\n" + causes
+	}
+	return text
 }
 
 // WaitClusters waits until the proxies hold both subsets of the app as active
@@ -38,8 +43,8 @@ func (e *ClusterLagError) Error() string {
 // A proxy that holds nothing of the app, not even its Service, is not waited for
 // once others hold both subsets: its scope leaves the app out, or (a gateway of
 // an istiod with PILOT_FILTER_GATEWAY_CLUSTER_CONFIG) it is told of a cluster
-// only together with the route. After the timeout the error is a
-// *ClusterLagError. report gets a line of progress whenever it changes; it may
+// only together with the route. After the timeout, or when none lags but because of
+// a DestinationRule of somebody else, the error is a *ClusterLagError. report gets a line of progress whenever it changes; it may
 // be nil.
 func WaitClusters(ctx context.Context, c *kube.Client, app release.App, timeout time.Duration, report func(string)) error {
 	fleet := envoy.NewAdmin(c, app)
@@ -78,7 +83,7 @@ func (w *warming) wait(parent context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(parent, timeout, errConvergeTimeout)
 	defer cancel()
 	var lagging []Lagging
-	pause := firstPause
+	start, pause := time.Now(), firstPause
 	for {
 		found, err := w.round(ctx)
 		switch {
@@ -93,8 +98,11 @@ func (w *warming) wait(parent context.Context, timeout time.Duration) error {
 			return fmt.Errorf("waiting for the proxies to hold the subsets: %w", err)
 		case err == nil:
 			lagging = found
-			if len(lagging) == 0 && len(w.warm) > 0 {
+			switch waited := time.Since(start); {
+			case len(lagging) == 0 && len(w.warm) > 0:
 				return nil
+			case len(lagging) > 0 && waited >= eager && !slices.ContainsFunc(lagging, func(l Lagging) bool { return !l.caused() }):
+				return &ClusterLagError{Timeout: waited.Round(time.Second), Lagging: lagging}
 			}
 			w.progress(len(lagging))
 		}
@@ -132,11 +140,14 @@ func (w *warming) round(ctx context.Context) ([]Lagging, error) {
 		if w.warm[p.UID] || w.exempt(p, states[i], errs[i]) {
 			continue
 		}
-		state := states[i].String()
-		if errs[i] != nil {
-			state = "cannot be read: " + errs[i].Error()
+		l := Lagging{Namespace: p.Namespace, Pod: p.Pod, Serves: states[i].String()}
+		switch {
+		case errs[i] != nil:
+			l.Serves = "cannot be read: " + errs[i].Error()
+		case states[i].Foreign != "":
+			l.Foreign = mesh.ForeignDestinationRule(states[i].Foreign, states[i].Missing(release.Split{Stable: 1, Canary: 1}))
 		}
-		lagging = append(lagging, Lagging{Namespace: p.Namespace, Pod: p.Pod, Serves: state})
+		lagging = append(lagging, l)
 	}
 	slices.SortFunc(lagging, Lagging.compare)
 	return lagging, nil

@@ -24,6 +24,7 @@ type fakeClusters struct {
 type clusterProxy struct {
 	envoy.Proxy
 	service, both time.Duration // when it holds them; below 0: never
+	foreign       string        // the DestinationRule of somebody else that it uses
 	err           error
 }
 
@@ -42,7 +43,7 @@ func (f *fakeClusters) Clusters(_ context.Context, p envoy.Proxy) (envoy.Cluster
 	for _, c := range f.proxies {
 		if c.Pod == p.Pod {
 			both := c.both >= 0 && since >= c.both
-			return envoy.Clusters{Service: both || (c.service >= 0 && since >= c.service), Stable: both, Canary: both}, c.err
+			return envoy.Clusters{Service: both || (c.service >= 0 && since >= c.service), Stable: both, Canary: both, Foreign: c.foreign}, c.err
 		}
 	}
 	return envoy.Clusters{}, errors.New("gone")
@@ -90,6 +91,18 @@ func TestWarming(t *testing.T) {
 			err: "after 10s not every proxy holds both subsets of the DestinationRule:\n" +
 				"  mesh/b holds the Service without its subsets\n  mesh/c cannot be read: no answer",
 			reports: []string{"1 of 3 proxies hold both subsets"},
+		},
+		{
+			name: "another DestinationRule",
+			source: fakeClusters{proxies: []clusterProxy{
+				{Proxy: ready("a"), foreign: "default/other"},
+				{Proxy: ready("b"), both: never, foreign: "mesh/other"},
+			}},
+			least: eager, most: eager + longPause, isLag: true,
+			err: "after 2s not every proxy holds both subsets of the DestinationRule:\n" +
+				"  mesh/b holds the Service without its subsets (by DestinationRule mesh/other)\n" +
+				"DestinationRule mesh/other stands in place of the app's and has no subset stable or canary: add what is missing, or remove it",
+			reports: []string{"1 of 2 proxies hold both subsets"},
 		},
 		{
 			name:   "no proxy at all",

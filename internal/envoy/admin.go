@@ -1,13 +1,17 @@
 package envoy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
+	"slices"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -34,9 +38,11 @@ type Admin struct {
 	client *kube.Client
 	app    release.App
 
+	kept *kube.PageSet // by pod UID
+
 	mu      sync.Mutex
-	gateway labels.Selector // nil until the Gateway was read
-	kept    *kube.PageSet   // by pod UID
+	gateway labels.Selector     // nil until the Gateway was read
+	held    map[string]Clusters // by pod UID, at the time of Connect
 }
 
 // NewAdmin prepares reads for an app; it does no I/O.
@@ -80,25 +86,65 @@ func (a *Admin) list(ctx context.Context, gateway labels.Selector) ([]Proxy, err
 	return proxiesOf(pods, gateway), nil
 }
 
-// Connect opens the connections to the proxies by reading each once: to all if
-// they are few, otherwise to the gateways.
+// Connect opens the connections to the proxies by reading the clusters of each once:
+// of all if they are few, otherwise of the gateways. Routes does not ask again those
+// that hold both subsets.
 func (a *Admin) Connect(ctx context.Context, few int) {
 	proxies, err := a.List(ctx)
 	if err != nil {
 		return
 	}
+	held := make([]Clusters, len(proxies))
 	var group sync.WaitGroup
-	for _, p := range proxies {
+	for i, p := range proxies {
 		if len(proxies) > few && !p.Gateway {
 			continue
 		}
-		group.Go(func() { _, _ = a.Routes(ctx, p) }) // a proxy that cannot be read shows later
+		group.Go(func() { held[i], _ = a.Clusters(ctx, p) }) // a proxy that cannot be read shows later
 	}
 	group.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held = map[string]Clusters{}
+	for i, p := range proxies {
+		if p.Gateway || p.Sidecar { // others, such as an egress gateway, send nothing to the app
+			a.held[p.UID] = held[i]
+		}
+	}
 }
 
-// Routes asks a proxy what it serves.
+// Held are the clusters that the proxies which may send requests to the app held at
+// the time of Connect.
+func (a *Admin) Held() []Clusters {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Collect(maps.Values(a.held))
+}
+
+// Routes asks a proxy what it serves, and whether it holds the clusters for that.
+// Both at the same time: the API server may be far away.
 func (a *Admin) Routes(ctx context.Context, p Proxy) (Routes, error) {
+	a.mu.Lock()
+	clusters := a.held[p.UID]
+	a.mu.Unlock()
+	var group errgroup.Group
+	if !clusters.Both() {
+		group.Go(func() (err error) {
+			clusters, err = a.Clusters(ctx, p)
+			return err
+		})
+	}
+	routes, err := a.RoutesAlone(ctx, p)
+	if err := cmp.Or(err, group.Wait()); err != nil {
+		return Routes{}, err
+	}
+	routes.Clusters = &clusters
+	return routes, nil
+}
+
+// RoutesAlone asks a proxy what it serves, and not whether it holds the clusters for
+// that.
+func (a *Admin) RoutesAlone(ctx context.Context, p Proxy) (Routes, error) {
 	names := sidecarRoutes
 	if p.Gateway {
 		names = gatewayRoutes
@@ -110,6 +156,9 @@ func (a *Admin) Routes(ctx context.Context, p Proxy) (Routes, error) {
 	})
 	return s, err
 }
+
+// Others reads the objects of others that may keep the app's own from the proxies.
+func (a *Admin) Others(ctx context.Context) mesh.Others { return mesh.ReadOthers(ctx, a.client) }
 
 // dump reads those resources of Envoy's config dump whose names match.
 func (a *Admin) dump(ctx context.Context, p Proxy, resource, names string, parse func(io.Reader) error) error {

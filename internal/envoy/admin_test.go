@@ -1,11 +1,16 @@
 package envoy
 
 import (
+	"cmp"
 	"context"
+	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,8 +32,8 @@ func TestProxiesOf(t *testing.T) {
 		return corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: "1"}, Spec: spec, Status: status}
 	}
 	running := corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: ready}
-	gatewayPod := pod("gateway", corev1.PodSpec{Containers: named(mesh.ProxyContainer)}, running)
-	gatewayPod.Labels = map[string]string{"istio": "ingressgateway", "app": "x"}
+	gatewayPod := pod("gateway", corev1.PodSpec{Containers: []corev1.Container{{Name: mesh.ProxyContainer}}}, running)
+	gatewayPod.Labels = map[string]string{"istio": "ingressgateway"}
 	ending := pod("ending", corev1.PodSpec{Containers: named(mesh.ProxyContainer)}, running)
 	ending.DeletionTimestamp = &metav1.Time{}
 	native := pod("native",
@@ -43,10 +48,10 @@ func TestProxiesOf(t *testing.T) {
 		pod("done", corev1.PodSpec{Containers: named(mesh.ProxyContainer)}, corev1.PodStatus{Phase: corev1.PodSucceeded}),
 	}, labels.SelectorFromSet(labels.Set{"istio": "ingressgateway"}))
 	require.Equal(t, []Proxy{
-		{Namespace: "ns", Pod: "gateway", UID: "1", Gateway: true, Ready: true},
-		{Namespace: "ns", Pod: "ending", UID: "1", Ready: true, Ending: true},
-		{Namespace: "ns", Pod: "native", UID: "1", Ready: true},
-		{Namespace: "ns", Pod: "starting", UID: "1"},
+		{Namespace: "ns", Pod: "gateway", UID: "1", Labels: labels.Set{"istio": "ingressgateway"}, Gateway: true, Ready: true},
+		{Namespace: "ns", Pod: "ending", UID: "1", Sidecar: true, Ready: true, Ending: true},
+		{Namespace: "ns", Pod: "native", UID: "1", Sidecar: true, Ready: true},
+		{Namespace: "ns", Pod: "starting", UID: "1", Sidecar: true},
 	}, got)
 }
 
@@ -63,7 +68,7 @@ func TestFleetList(t *testing.T) {
 		}), exampleApp)
 		got, err := fleet.List(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, []Proxy{{Namespace: "istio-system", Pod: "g", UID: "1", Gateway: true}}, got)
+		require.Equal(t, []Proxy{{Namespace: "istio-system", Pod: "g", UID: "1", Labels: labels.Set{"istio": "edge"}, Gateway: true}}, got)
 	})
 	t.Run("no selector", func(t *testing.T) {
 		t.Parallel()
@@ -77,18 +82,29 @@ func TestFleetList(t *testing.T) {
 		t.Parallel()
 		got, err := NewAdmin(kubetest.API(t, map[string]string{"/api/v1/pods": pods}), exampleApp).List(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, []Proxy{{Namespace: "istio-system", Pod: "g", UID: "1"}}, got, "none of them is a gateway")
+		require.Equal(t, []Proxy{{Namespace: "istio-system", Pod: "g", UID: "1", Labels: labels.Set{"istio": "edge"}}}, got, "none of them is a gateway")
 	})
 }
 
 func TestFleetRead(t *testing.T) {
 	t.Parallel()
-	var query string
-	status, body := http.StatusOK, []byte("{}")
+	var mu sync.Mutex
+	queries := map[string]bool{}
+	asked := func() (sorted []string) {
+		mu.Lock()
+		defer mu.Unlock()
+		sorted = slices.Sorted(maps.Keys(queries))
+		clear(queries)
+		return sorted
+	}
+	status, bodies := http.StatusOK, map[string][]byte{}
 	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		query = r.URL.Path + "?" + r.URL.Query().Get("resource") + " " + r.URL.Query().Get("name_regex")
+		resource := r.URL.Query().Get("resource")
+		mu.Lock()
+		queries[r.URL.Path+"?"+resource+" "+r.URL.Query().Get("name_regex")] = true
+		mu.Unlock()
 		w.WriteHeader(status)
-		_, _ = w.Write(body)
+		_, _ = io.WriteString(w, cmp.Or(string(bodies[resource]), "{}"))
 	}))
 	defer admin.Close()
 	fleet := NewAdmin(kubetest.API(t, nil), exampleApp)
@@ -100,18 +116,35 @@ func TestFleetRead(t *testing.T) {
 	}}
 	require.Same(t, l, fleet.pages(p), "one kept connection")
 
-	dump, err := os.ReadFile("testdata/routes/gateway-50-50.json")
-	require.NoError(t, err)
-	body = dump
-	got, err := fleet.Routes(t.Context(), p)
+	read := func(resource, file string) {
+		var err error
+		bodies[resource], err = os.ReadFile(file)
+		require.NoError(t, err)
+	}
+	const clusters = `/config_dump?dynamic_active_clusters outbound\|80\|[a-z]*\|app-example\.app-example\.svc\..*`
+	read("dynamic_route_configs", "testdata/routes/gateway-50-50.json")
+	got, err := fleet.RoutesAlone(t.Context(), p)
 	require.NoError(t, err)
 	require.Equal(t, Routes{Host: true, Splits: []release.Split{{Stable: 50, Canary: 50}}}, got)
-	require.Equal(t, `/config_dump?dynamic_route_configs https?\..*`, query)
+	require.Equal(t, []string{`/config_dump?dynamic_route_configs https?\..*`}, asked())
 
-	p.Gateway = false
-	_, err = fleet.Routes(t.Context(), p)
+	got, err = fleet.Routes(t.Context(), p)
 	require.NoError(t, err)
-	require.Equal(t, `/config_dump?dynamic_route_configs (.*:)?80`, query)
+	require.Equal(t, Routes{Host: true, Splits: []release.Split{{Stable: 50, Canary: 50}}, Clusters: &Clusters{}}, got)
+	require.Equal(t, []string{clusters, `/config_dump?dynamic_route_configs https?\..*`}, asked())
+
+	read("dynamic_active_clusters", "testdata/clusters/gateway.json")
+	p.Gateway = false
+	got, err = fleet.Routes(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, &Clusters{Service: true, Stable: true, Canary: true}, got.Clusters)
+	require.Equal(t, []string{clusters, `/config_dump?dynamic_route_configs (.*:)?80`}, asked())
+
+	fleet.held = map[string]Clusters{"": {Stable: true, Canary: true}}
+	got, err = fleet.Routes(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, &Clusters{Stable: true, Canary: true}, got.Clusters)
+	require.Equal(t, []string{`/config_dump?dynamic_route_configs (.*:)?80`}, asked(), "what was seen before the write is not asked for again")
 
 	status = http.StatusServiceUnavailable
 	_, err = fleet.Routes(t.Context(), p)

@@ -6,26 +6,51 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 
 	"canary/internal/release"
 )
 
 // Clusters is what a proxy holds of the app.
-type Clusters struct{ Service, Stable, Canary bool }
+type Clusters struct {
+	Service, Stable, Canary bool
+	// Foreign is another DestinationRule that the Service's cluster is made by, as
+	// namespace/name.
+	Foreign string
+}
 
 // Both reports whether the proxy holds both subsets.
 func (c Clusters) Both() bool { return c.Stable && c.Canary }
 
 func (c Clusters) String() string {
+	says := "holds nothing of the app"
 	switch {
+	case c.Both():
+		says = "holds both subsets"
 	case c.Stable:
-		return "holds stable alone"
+		says = "holds stable alone"
 	case c.Canary:
-		return "holds canary alone"
+		says = "holds canary alone"
 	case c.Service:
-		return "holds the Service without its subsets"
+		says = "holds the Service without its subsets"
 	}
-	return "holds nothing of the app"
+	if c.Foreign != "" {
+		says += " (by DestinationRule " + c.Foreign + ")"
+	}
+	return says
+}
+
+// Missing are the subsets that get requests by some splits and that the proxy does
+// not hold: it answers those requests with 503.
+func (c Clusters) Missing(splits ...release.Split) []string {
+	var missing []string
+	if !c.Stable && slices.ContainsFunc(splits, func(s release.Split) bool { return s.Stable > 0 }) {
+		missing = append(missing, release.Stable)
+	}
+	if !c.Canary && slices.ContainsFunc(splits, func(s release.Split) bool { return s.Canary > 0 }) {
+		missing = append(missing, release.Canary)
+	}
+	return missing
 }
 
 // Clusters asks a proxy for the active clusters of the app.
@@ -49,7 +74,8 @@ func parseClusters(dump io.Reader, app release.App) (Clusters, error) {
 	var parsed struct {
 		Configs []struct {
 			Cluster struct {
-				Name string `json:"name"`
+				Name     string        `json:"name"`
+				Metadata istioMetadata `json:"metadata"`
 			} `json:"cluster"`
 		} `json:"configs"`
 	}
@@ -65,6 +91,9 @@ func parseClusters(dump io.Reader, app release.App) (Clusters, error) {
 		switch subset {
 		case "":
 			c.Service = true
+			if rule := config.Cluster.Metadata.object("destination-rule"); rule != app.Namespace+"/"+app.Name {
+				c.Foreign = rule
+			}
 		case release.Stable:
 			c.Stable = true
 		case release.Canary:

@@ -18,6 +18,10 @@ func TestParseClusters(t *testing.T) {
 	name := func(subset string) string {
 		return `{"cluster":{"name":"outbound|80|` + subset + `|app-example.app-example.svc.cluster.local"}}`
 	}
+	by := func(subset, object string) string {
+		return strings.TrimSuffix(name(subset), "}}") +
+			`,"metadata":{"filter_metadata":{"istio":{"config":"/apis/networking.istio.io/v1/namespaces/` + object + `"}}}}}`
+	}
 	dump := func(clusters ...string) string { return `{"configs":[` + strings.Join(clusters, ",") + `]}` }
 	for what, tc := range map[string]struct {
 		dump string
@@ -27,6 +31,11 @@ func TestParseClusters(t *testing.T) {
 		"the Service": {dump(name("")), Clusters{Service: true}},
 		"one subset":  {dump(name(""), name("stable")), Clusters{Service: true, Stable: true}},
 		"both":        {dump(name("stable"), name("canary")), Clusters{Stable: true, Canary: true}},
+		"made by the app's own": {
+			dump(by("", "app-example/destination-rule/app-example"), name("stable"), name("canary")),
+			Clusters{Service: true, Stable: true, Canary: true},
+		},
+		"made by another": {dump(by("", "default/destination-rule/other")), Clusters{Service: true, Foreign: "default/other"}},
 		"others": {
 			dump(`{"cluster":{"name":"outbound|80|stable|app-example.other.svc.cluster.local"}}`, `{"cluster":{"name":"BlackHoleCluster"}}`, name("beta")),
 			Clusters{},
@@ -48,6 +57,29 @@ func TestParseClusters(t *testing.T) {
 	got, err := parseClusters(bytes.NewReader(answer), app)
 	require.NoError(t, err)
 	require.Equal(t, Clusters{Service: true, Stable: true, Canary: true}, got)
+}
+
+func TestClustersSay(t *testing.T) {
+	t.Parallel()
+	for want, c := range map[string]Clusters{
+		"holds nothing of the app":              {},
+		"holds stable alone":                    {Service: true, Stable: true},
+		"holds canary alone":                    {Service: true, Canary: true},
+		"holds both subsets":                    {Service: true, Stable: true, Canary: true},
+		"holds the Service without its subsets": {Service: true},
+		"holds the Service without its subsets (by DestinationRule default/other)": {Service: true, Foreign: "default/other"},
+	} {
+		require.Equal(t, want, c.String())
+	}
+}
+
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	stable, both := release.Split{Stable: 100}, release.Split{Stable: 1, Canary: 1}
+	require.Empty(t, Clusters{Stable: true}.Missing(stable))
+	require.Equal(t, []string{"canary"}, Clusters{Stable: true}.Missing(stable, both))
+	require.Equal(t, []string{"stable"}, Clusters{}.Missing(stable))
+	require.Equal(t, []string{"stable", "canary"}, Clusters{}.Missing(both))
 }
 
 func TestClusterNames(t *testing.T) {

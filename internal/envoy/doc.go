@@ -7,4 +7,6 @@
 //   - Routes are those of every virtual host for the app's external host or for its
 //     Service. A route that is no split between the subsets is told as what it is, and
 //     a route of another VirtualService with its name.
+//   - Clusters are those of the app's Service and its subsets. That of the Service says
+//     which DestinationRule counts for this proxy.
 package envoy

@@ -12,9 +12,11 @@ import (
 // Proxy is one Envoy, as its pod describes it.
 type Proxy struct {
 	Namespace, Pod, UID string
-	Gateway             bool // the app's Gateway selects it
-	Ready               bool // its istio-proxy container is ready
-	Ending              bool // its pod is being deleted
+	Labels              labels.Set // of its pod
+	Gateway             bool       // the app's Gateway selects it
+	Sidecar             bool       // it stands beside an app
+	Ready               bool       // its istio-proxy container is ready
+	Ending              bool       // its pod is being deleted
 }
 
 // ID is how istiod names the proxy.
@@ -32,8 +34,9 @@ func proxiesOf(pods []corev1.Pod, gateway labels.Selector) []Proxy {
 			continue
 		}
 		proxies = append(proxies, Proxy{
-			Namespace: pod.Namespace, Pod: pod.Name, UID: string(pod.UID),
+			Namespace: pod.Namespace, Pod: pod.Name, UID: string(pod.UID), Labels: pod.Labels,
 			Gateway: gateway.Matches(labels.Set(pod.Labels)),
+			Sidecar: !mesh.IsGateway(pod),
 			Ready:   proxyReady(&pod.Status),
 			Ending:  pod.DeletionTimestamp != nil,
 		})

@@ -18,16 +18,26 @@ type Routes struct {
 	Mesh   bool            // it has a virtual host for the app's Service
 	Splits []release.Split // the distinct splits of its routes; normally one
 	Odd    string          // a route that is no split between the subsets: what it is instead
-	// foreign is another VirtualService that a route comes from, as namespace/name.
+	// Foreign is another VirtualService that a route comes from, as namespace/name.
 	Foreign string
+	// Clusters is what the routes can lead to; nil when that was not looked at.
+	Clusters *Clusters
 }
 
 // Present reports whether the proxy serves the app at all.
 func (s Routes) Present() bool { return s.Host || s.Mesh }
 
+// Missing are the subsets that the routes lead to and the proxy does not hold.
+func (s Routes) Missing() []string {
+	if s.Clusters == nil {
+		return nil
+	}
+	return s.Clusters.Missing(s.Splits...)
+}
+
 // Holds reports whether everything the proxy does for the app is this split.
 func (s Routes) Holds(split release.Split) bool {
-	return s.Present() && s.Odd == "" && len(s.Splits) > 0 &&
+	return s.Present() && s.Odd == "" && len(s.Splits) > 0 && len(s.Missing()) == 0 &&
 		!slices.ContainsFunc(s.Splits, func(have release.Split) bool { return !have.Equal(split) })
 }
 
@@ -46,6 +56,9 @@ func (s Routes) String() string {
 	if s.Foreign != "" {
 		says += " (with a route of VirtualService " + s.Foreign + ")"
 	}
+	if missing := s.Missing(); len(missing) > 0 {
+		says += " and answers 503 for " + strings.Join(missing, " and ") + ", since it " + s.Clusters.String()
+	}
 	return says
 }
 
@@ -60,22 +73,38 @@ type routeDump struct {
 }
 
 type virtualHost struct {
-	Domains []string `json:"domains"`
-	Routes  []struct {
+	Domains    []string `json:"domains"`
+	RequireTLS string   `json:"require_tls"` // Envoy leaves out NONE
+	Routes     []struct {
 		Route *struct {
 			Cluster  string `json:"cluster"`
 			Weighted *struct {
 				Clusters []weightedCluster `json:"clusters"`
 			} `json:"weighted_clusters"`
 		} `json:"route"`
-		Metadata struct {
-			FilterMetadata struct {
-				Istio struct {
-					Config string `json:"config"` // the path of the object that the route comes from
-				} `json:"istio"`
-			} `json:"filter_metadata"`
-		} `json:"metadata"`
+		Metadata istioMetadata `json:"metadata"`
 	} `json:"routes"`
+}
+
+// istioMetadata is what Istio writes beside what it makes.
+type istioMetadata struct {
+	FilterMetadata struct {
+		Istio struct {
+			// Config is the path of the object that something is made by:
+			// /apis/networking.istio.io/v1/namespaces/NAMESPACE/virtual-service/NAME.
+			Config string `json:"config"`
+		} `json:"istio"`
+	} `json:"filter_metadata"`
+}
+
+// object is the namespace/name of the object when it is of the kind, else "".
+func (m istioMetadata) object(kind string) string {
+	_, object, _ := strings.Cut(m.FilterMetadata.Istio.Config, "/namespaces/")
+	namespace, name, found := strings.Cut(object, "/"+kind+"/")
+	if !found {
+		return ""
+	}
+	return namespace + "/" + name
 }
 
 type weightedCluster struct {
@@ -117,11 +146,14 @@ func (s *Routes) add(vhost virtualHost, app release.App) error {
 	}
 	s.Host = s.Host || external
 	s.Mesh = s.Mesh || service
-	if len(vhost.Routes) == 0 {
+	switch {
+	case vhost.RequireTLS != "":
+		s.Odd = "redirects all requests to HTTPS"
+	case len(vhost.Routes) == 0:
 		s.Odd = "answers without a route"
 	}
 	for _, route := range vhost.Routes {
-		if from := virtualServiceOf(route.Metadata.FilterMetadata.Istio.Config); from != "" && from != app.Namespace+"/"+app.Name {
+		if from := route.Metadata.object("virtual-service"); from != "" && from != app.Namespace+"/"+app.Name {
 			s.Foreign = from
 		}
 		switch {
@@ -169,18 +201,6 @@ func (s *Routes) addClusters(clusters []weightedCluster, app release.App) error 
 		s.Splits = append(s.Splits, split)
 	}
 	return nil
-}
-
-// virtualServiceOf takes apart the path that Istio writes into a route's metadata,
-// /apis/networking.istio.io/v1/namespaces/NAMESPACE/virtual-service/NAME; "" when
-// it is none.
-func virtualServiceOf(path string) string {
-	_, object, _ := strings.Cut(path, "/namespaces/")
-	namespace, name, found := strings.Cut(object, "/virtual-service/")
-	if !found {
-		return ""
-	}
-	return namespace + "/" + name
 }
 
 // withoutPort cuts ":80" and ":*" off a domain of a virtual host.

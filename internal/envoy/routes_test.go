@@ -76,6 +76,10 @@ func TestParseRoutesCorners(t *testing.T) {
 				strings.TrimPrefix(weighted(`{"name":`+stable+`,"weight":7}`), "{")),
 			Routes{Host: true, Splits: []release.Split{{Stable: 7, Canary: 0}}},
 		},
+		"a redirect to HTTPS": {
+			strings.Replace(route(host, weighted(`{"name":`+stable+`,"weight":7}`)), `"routes"`, `"require_tls":"ALL","routes"`, 1),
+			Routes{Host: true, Odd: "redirects all requests to HTTPS", Splits: []release.Split{{Stable: 7, Canary: 0}}},
+		},
 		"no routes": {route(host, ""), Routes{Host: true, Odd: "answers without a route"}},
 		"foreign cluster": {
 			route(host, weighted(`{"name":`+stable+`,"weight":7},{"name":"outbound|80|stable|other.ns.svc.cluster.local","weight":1}`)),
@@ -132,7 +136,13 @@ func TestServedString(t *testing.T) {
 		"serves stable 100 / canary 0":                                  {Host: true, Splits: []release.Split{{Stable: 1, Canary: 0}}},
 		"serves stable 50 / canary 50 and serves stable 90 / canary 10": {Host: true, Splits: []release.Split{{Stable: 1, Canary: 1}, {Stable: 90, Canary: 10}}},
 		"serves all pods alike, without a split":                        {Mesh: true, Odd: "serves all pods alike, without a split"},
-		`serves stable 50 / canary 50 and sends to "BlackHoleCluster"`:  {Mesh: true, Splits: []release.Split{{Stable: 1, Canary: 1}}, Odd: `sends to "BlackHoleCluster"`},
+		"serves stable 50 / canary 50 and answers 503 for canary, since it holds stable alone": {
+			Mesh: true, Splits: []release.Split{{Stable: 1, Canary: 1}}, Clusters: &Clusters{Stable: true},
+		},
+		"serves stable 100 / canary 0 and answers 503 for stable, since it holds the Service without its subsets (by DestinationRule default/other)": {
+			Mesh: true, Splits: []release.Split{{Stable: 1}}, Clusters: &Clusters{Service: true, Foreign: "default/other"},
+		},
+		`serves stable 50 / canary 50 and sends to "BlackHoleCluster"`: {Mesh: true, Splits: []release.Split{{Stable: 1, Canary: 1}}, Odd: `sends to "BlackHoleCluster"`},
 	} {
 		require.Equal(t, want, s.String())
 	}

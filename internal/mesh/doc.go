@@ -1,4 +1,5 @@
 // Package mesh finds what there is of Istio in a cluster, whoever installed it:
-// istiods, the webhooks that inject sidecars, and the ingress gateway, which is any
-// pod that the app's Gateway selects.
+// istiods, the webhooks that inject sidecars, the ingress gateway, which is any pod
+// that the app's Gateway selects, and objects of others that keep the app's own from
+// the proxies.
 package mesh

@@ -19,8 +19,12 @@ import (
 
 var gateways = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "gateways"}
 
-// gatewayLabel is the label by which the app's Gateway selects its pods.
-const gatewayLabel = "istio"
+const (
+	// gatewayLabel is the label by which the app's Gateway selects its pods.
+	gatewayLabel = "istio"
+	// httpPort is the port of the app's Gateway, and of its Service.
+	httpPort = 80
+)
 
 // NoGatewayError says that no pod has the label of the ingress gateway.
 type NoGatewayError struct {
@@ -59,7 +63,7 @@ func checkGateway(pods []corev1.Pod, value string) error {
 	values := map[string]bool{}
 	for i := range pods {
 		pod := &pods[i]
-		if pod.Status.Phase != corev1.PodRunning || pod.DeletionTimestamp != nil || !isGateway(pod) {
+		if pod.Status.Phase != corev1.PodRunning || pod.DeletionTimestamp != nil || !IsGateway(pod) {
 			continue
 		}
 		has := pod.Labels[gatewayLabel]
@@ -80,9 +84,9 @@ func checkGateway(pods []corev1.Pod, value string) error {
 	return missing
 }
 
-// isGateway tells a gateway's pod, which runs an Envoy beside nothing else, from
+// IsGateway tells a gateway's pod, which runs an Envoy beside nothing else, from
 // an app's or istiod's.
-func isGateway(pod *corev1.Pod) bool {
+func IsGateway(pod *corev1.Pod) bool {
 	return len(pod.Spec.Containers) == 1 && pod.Spec.Containers[0].Name == ProxyContainer
 }
 
@@ -120,7 +124,6 @@ func FindIngress(ctx context.Context, c *kube.Client, app release.App) (Ingress,
 
 // httpTarget finds the port of a gateway's pod behind port 80 of its Service.
 func httpTarget(services []corev1.Service, pod *corev1.Pod) (int, error) {
-	const httpPort = 80
 	for i := range services {
 		selector := services[i].Spec.Selector
 		if len(selector) == 0 || !labels.SelectorFromSet(selector).Matches(labels.Set(pod.Labels)) {

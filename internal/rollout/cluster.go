@@ -37,9 +37,15 @@ type Cluster interface {
 	Warm(ctx context.Context, timeout time.Duration, report func(string)) error
 	// Look is what istiod knows before the split is written; Converge makes use of it.
 	Look(ctx context.Context) *converge.Before
+	// Blocked says which objects of others make requests fail under a split, by what a
+	// look saw; "" is none.
+	Blocked(before *converge.Before, split release.Split) string
 	// Converge waits until every proxy serves the split. before is nil when nothing
 	// was written.
 	Converge(ctx context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error)
+	// ConvergeRoutes is Converge without a look at whether the proxies can reach the
+	// subsets.
+	ConvergeRoutes(ctx context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error)
 }
 
 // Connect reaches the app in the cluster of a kubeconfig, by one of its contexts
@@ -105,6 +111,14 @@ func (l liveApp) Look(ctx context.Context) *converge.Before {
 	return l.links.Look(ctx)
 }
 
+func (l liveApp) Blocked(before *converge.Before, split release.Split) string {
+	return before.Blocked(split)
+}
+
 func (l liveApp) Converge(ctx context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error) {
 	return l.links.Converge(ctx, before, split, timeout, report)
+}
+
+func (l liveApp) ConvergeRoutes(ctx context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error) {
+	return l.links.ConvergeRoutes(ctx, before, split, timeout, report)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -29,7 +30,7 @@ const driftPause = time.Second
 
 // endOnDrift is a context that ends with a *driftError as its cause when there is
 // one. stop ends the looking.
-func (r *Rollout) endOnDrift(parent context.Context, cluster Cluster) (ctx context.Context, stop func()) {
+func (r *Rollout) endOnDrift(parent context.Context, cluster Cluster, needed []string) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	go func() {
 		looks := []func(context.Context, Cluster) error{r.drift}
@@ -45,26 +46,24 @@ func (r *Rollout) endOnDrift(parent context.Context, cluster Cluster) (ctx conte
 			case <-time.After(driftPause):
 			}
 			// Most waits are over by now, and were not held up.
-			looks = []func(context.Context, Cluster) error{r.drift, r.routingDrift}
+			looks = []func(context.Context, Cluster) error{r.drift, r.driftOf(needed)}
 		}
 	}()
 	return ctx, func() { cancel(nil) }
 }
 
-// routingDrift looks at the objects without which no proxy gets the split; it is nil
-// where they cannot be read.
-func (r *Rollout) routingDrift(ctx context.Context, cluster Cluster) error {
-	var routing []drift.Object
-	for _, object := range r.want.Objects {
-		if object.Kind == "Gateway" || object.Kind == "VirtualService" {
-			routing = append(routing, object)
+// driftOf looks at the objects of some kinds, without which no wait brings the split to
+// the proxies; it gives nil where they cannot be read.
+func (r *Rollout) driftOf(kinds []string) func(context.Context, Cluster) error {
+	objects := slices.Clone(r.want.Objects)
+	objects = slices.DeleteFunc(objects, func(object drift.Object) bool { return !slices.Contains(kinds, object.Kind) })
+	return func(ctx context.Context, cluster Cluster) error {
+		changes, err := cluster.Changes(ctx, objects)
+		if err != nil || len(changes) == 0 {
+			return nil //nolint:nilerr // the wait itself tells that the cluster does not answer
 		}
+		return &driftError{fmt.Sprintf("the split %s is written, but %v", r.want.Split, changed(changes))}
 	}
-	changes, err := cluster.Changes(ctx, routing)
-	if err != nil || len(changes) == 0 {
-		return nil //nolint:nilerr // the wait itself tells that the cluster does not answer
-	}
-	return &driftError{fmt.Sprintf("the split %s is written, but %v", r.want.Split, changed(changes))}
 }
 
 // drift compares the VirtualService with the wanted split, and looks whether there

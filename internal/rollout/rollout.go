@@ -98,7 +98,9 @@ func (r *Rollout) RollBack(ctx context.Context, cluster Cluster, say Voice) erro
 	if err := cluster.Write(ctx, r.want.Split); err != nil {
 		return staysAsBefore(inForce, err)
 	}
-	return r.Converge(ctx, cluster, say)
+	// Not whether the proxies can reach the subsets: a DestinationRule that somebody
+	// changed is written by the rest of the update, and looked at after it.
+	return r.await(ctx, cluster, cluster.ConvergeRoutes, say, "Gateway", "VirtualService")
 }
 
 // Guard holds the split back until the subsets that it moves towards have their
@@ -149,6 +151,11 @@ func (r *Rollout) guardMove(ctx context.Context, cluster Cluster, inForce releas
 	if time.Since(looked) > lookAge {
 		before = cluster.Look(ctx)
 	}
+	if gains(release.Canary, inForce, r.want.Split) {
+		if causes := cluster.Blocked(before, release.Split{Canary: 1}); causes != "" {
+			return fmt.Errorf("the split stays %s, since requests to the canary would be answered 503: %s", inForce.Short(), causes)
+		}
+	}
 	r.before.Store(before)
 	return nil
 }
@@ -192,9 +199,17 @@ func (r *Rollout) warm(ctx context.Context, cluster Cluster, say Voice) error {
 
 // Converge waits until every proxy serves the split, and says so.
 func (r *Rollout) Converge(ctx context.Context, cluster Cluster, say Voice) error {
-	ctx, stop := r.endOnDrift(ctx, cluster)
+	return r.await(ctx, cluster, cluster.Converge, say, "Service", "Gateway", "DestinationRule", "VirtualService")
+}
+
+// wait is one of the two waits for the proxies.
+type wait func(ctx context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error)
+
+// await ends early when an object of the kinds that the wait needs was changed.
+func (r *Rollout) await(ctx context.Context, cluster Cluster, wait wait, say Voice, needed ...string) error {
+	ctx, stop := r.endOnDrift(ctx, cluster, needed)
 	defer stop()
-	converged, err := cluster.Converge(ctx, r.before.Load(), r.want.Split, r.want.Timeout, say.Progress)
+	converged, err := wait(ctx, r.before.Load(), r.want.Split, r.want.Timeout, say.Progress)
 	if drift := new(driftError); errors.As(context.Cause(ctx), &drift) {
 		return drift
 	}

@@ -26,7 +26,7 @@ var (
 
 func TestRollBack(t *testing.T) {
 	t.Parallel()
-	const converged = "converge 10/90 within 1m0s"
+	const converged = "converge routes 10/90 within 1m0s"
 	half := release.Split{Stable: 50, Canary: 50}
 	cases := []struct {
 		name  string
@@ -298,6 +298,22 @@ type waitingCluster struct{ *rollouttest.Cluster }
 func (waitingCluster) WaitReady(ctx context.Context, _ map[string]int, _ func(string)) error {
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+// The canary gains nothing while its requests would fail; it may lose.
+func TestGuardBlocked(t *testing.T) {
+	t.Parallel()
+	const causes = "DestinationRule default/other stands in place of the app's and has no subset canary: add what is missing, or remove it"
+	for weight, want := range map[float64]string{
+		60: "the split stays 50/50, since requests to the canary would be answered 503: " + causes,
+		50: "",
+		0:  "",
+	} {
+		app := &rollouttest.Cluster{InForce: release.Split{Stable: 50, Canary: 50}, BlockedBy: causes}
+		requireError(t, want, New(wanting(weight)).Guard(t.Context(), app, silent()))
+	}
+	unknown := &rollouttest.Cluster{SplitErr: release.ErrNoSplit, BlockedBy: causes}
+	require.NoError(t, New(wanting(0)).Guard(t.Context(), unknown, silent()), "there is no split to keep")
 }
 
 // What a roll back has written needs no guard: the rest of the update only records it.

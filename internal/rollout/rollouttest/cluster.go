@@ -27,9 +27,11 @@ type Cluster struct {
 	// Changed is what somebody else changed.
 	Changed []drift.Change
 	// Off is why the ingress gateway wants no pods.
-	Off         string
-	WarmErr     error
-	LookAs      *converge.Before
+	Off     string
+	WarmErr error
+	LookAs  *converge.Before
+	// BlockedBy is what makes requests to the canary fail.
+	BlockedBy   string
 	ConvergeAs  converge.Converged
 	ConvergeErr error
 
@@ -128,6 +130,22 @@ func (c *Cluster) Look(context.Context) *converge.Before { return c.LookAs }
 // Converge is ConvergeAs or ConvergeErr.
 func (c *Cluster) Converge(_ context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error) {
 	c.Note("converge %s within %v", split.Short(), timeout)
+	report("waiting")
+	c.ConvergedWith = before
+	return c.ConvergeAs, c.ConvergeErr
+}
+
+// Blocked is BlockedBy, under a split that gives the canary requests.
+func (c *Cluster) Blocked(_ *converge.Before, split release.Split) string {
+	if split.Canary == 0 {
+		return ""
+	}
+	return c.BlockedBy
+}
+
+// ConvergeRoutes is Converge under another name.
+func (c *Cluster) ConvergeRoutes(_ context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error) {
+	c.Note("converge routes %s within %v", split.Short(), timeout)
 	report("waiting")
 	c.ConvergedWith = before
 	return c.ConvergeAs, c.ConvergeErr
