@@ -50,7 +50,7 @@ func TestRequestsThroughGatewayPod(t *testing.T) {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}
-		_, _ = w.Write([]byte(`{"subset":"stable"}`))
+		from("stable", w, r)
 	})
 	for name, tc := range map[string]struct {
 		app  string

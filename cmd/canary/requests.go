@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"canary/internal/pins"
+	"canary/internal/release"
 	"canary/internal/stack"
 	"canary/internal/traffic"
 	"canary/internal/traffic/relay"
@@ -67,8 +68,10 @@ cluster. The counts are within the bound unless a right split would give such
 counts less often than once in 10 000 runs (exact binomial bound, confidence
 99.99 %). At 0 % and 100 % a single answer from the wrong subset is outside.
 
-An answer says its subset in the field "subset" of a JSON body, as the example
-app does. When an app does not, the verdict is "cannot tell".
+Which subset answered is told by the proxy that routed the request, whatever the
+app is: the requests carry the header ` + release.AskHeader + `, and answers to such
+requests have one that names the subset. When one is missing, the verdict is
+"cannot tell".
 
 Requests are GET. None is sent twice and no redirect is followed. A request
 has failed when it has no whole answer or a status of 400 or above.

@@ -14,6 +14,7 @@ import (
 	"github.com/sebdah/goldie/v2"
 	"github.com/stretchr/testify/require"
 
+	"canary/internal/release"
 	"canary/internal/stack"
 	"canary/internal/traffic"
 	"canary/internal/traffic/report"
@@ -27,16 +28,14 @@ var (
 // alternate answers by the two subsets in turn.
 func alternate() http.HandlerFunc {
 	var n atomic.Int64
-	return func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `{"subset":%q}`, []string{"stable", "canary"}[n.Add(1)%2])
+	return func(w http.ResponseWriter, r *http.Request) {
+		from([]string{"stable", "canary"}[n.Add(1)%2], w, r)
 	}
 }
 
-func always(status int, body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		fmt.Fprint(w, body)
-	}
+// from makes an answer one of the subset, as the proxy that routes it does.
+func from(subset string, w http.ResponseWriter, r *http.Request) {
+	w.Header().Set(release.AnswerHeader(subset), r.Header.Get(release.AskHeader))
 }
 
 func TestRequests(t *testing.T) {
@@ -54,7 +53,10 @@ func TestRequests(t *testing.T) {
 		{name: "outside", splits: []traffic.Split{allStable}, app: alternate(), code: 1, verdict: traffic.Outside},
 		{
 			name: "failed requests come before the verdict", splits: []traffic.Split{allStable},
-			app: always(503, `{"subset":"canary"}`), code: 2, verdict: traffic.Outside,
+			app: func(w http.ResponseWriter, r *http.Request) {
+				from("canary", w, r)
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}, code: 2, verdict: traffic.Outside,
 		},
 		{
 			name: "timeouts", splits: []traffic.Split{half}, args: []string{"--timeout", "20ms", "--count", "2"},
@@ -62,9 +64,9 @@ func TestRequests(t *testing.T) {
 			code: 2, verdict: traffic.CannotTell, reason: "no answer says which subset it comes from",
 		},
 		{
-			name: "an app that does not say its subset", splits: []traffic.Split{half}, app: always(200, "hello"),
+			name: "nobody says the subset", splits: []traffic.Split{half}, app: func(http.ResponseWriter, *http.Request) {},
 			code: 3, verdict: traffic.CannotTell,
-			reason: `100 of 100 answers do not say which subset they come from: that is read from the field "subset" of a JSON body, as the example app gives it`,
+			reason: "100 of 100 answers do not say which subset they come from: the proxy that routes them names it in a header, as the stack's VirtualService tells it to; `pulumi up` writes it as the stack has it",
 		},
 		{
 			name: "the split changes meanwhile", splits: []traffic.Split{allStable, half}, app: alternate(),
@@ -131,7 +133,7 @@ func TestInterruptedRequestsRemoveTheRelay(t *testing.T) {
 					<-r.Context().Done()
 					return
 				}
-				fmt.Fprint(w, `{"subset":"stable"}`)
+				from("stable", w, r)
 			})
 			code, stdout, stderr := canary(ctx, cluster, append([]string{"requests", "--from", "mesh"}, args...)...)
 			require.Equal(t, 3, code)

@@ -52,6 +52,10 @@ func virtualServiceObject(c *config.Config) istioObject {
 		return &networkingv1.HTTPRouteDestination{
 			Destination: &networkingv1.Destination{Host: c.Name, Subset: subset},
 			Weight:      weight,
+			// Envoy leaves a header out whose value is empty, so only who asks is answered.
+			Headers: &networkingv1.Headers{Response: &networkingv1.Headers_HeaderOperations{
+				Set: map[string]string{release.AnswerHeader(subset): "%REQ(" + release.AskHeader + ")%"},
+			}},
 		}
 	}
 	split := weights(c)

@@ -18,6 +18,14 @@ const (
 	LabelSubset = "app.kubernetes.io/subset"
 )
 
+// AskHeader is the header of a request that asks which subset answers it. The
+// routes give its value back in the AnswerHeader of the subset; a request without it
+// gets an answer without a header of theirs.
+const AskHeader = "x-canary-ask"
+
+// AnswerHeader is the header that an answer of the subset has, when the request asked.
+func AnswerHeader(subset string) string { return "x-canary-from-" + subset }
+
 // App says which app is meant: its Service, Gateway, DestinationRule and
 // VirtualService are all called Name; Host is the external host name.
 type App struct{ Namespace, Name, Host string }

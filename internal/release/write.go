@@ -39,33 +39,37 @@ func setSplit(object *unstructured.Unstructured, split Split) {
 	for _, route := range routes {
 		http, _ := route.(map[string]any)
 		destinations, _ := http["route"].([]any)
-		host, ours := hostOfSubsets(destinations)
+		bySubset, host, ours := subsetsOf(destinations)
 		if !ours {
 			continue
 		}
 		to := func(subset string, weight int32) any {
-			return map[string]any{
-				"destination": map[string]any{"host": host, "subset": subset},
-				"weight":      int64(weight),
+			entry := bySubset[subset]
+			if entry == nil {
+				entry = map[string]any{"destination": map[string]any{"host": host, "subset": subset}}
 			}
+			entry["weight"] = int64(weight)
+			return entry
 		}
 		http["route"] = []any{to(Stable, split.Stable), to(Canary, split.Canary)}
 	}
 	_ = unstructured.SetNestedSlice(object.Object, routes, "spec", "http")
 }
 
-// hostOfSubsets is the host of the destinations, and whether all of them are
-// subsets of the app.
-func hostOfSubsets(destinations []any) (host string, ours bool) {
+// subsetsOf are the destinations by their subset, their host, and whether all of
+// them are subsets of the app.
+func subsetsOf(destinations []any) (bySubset map[string]map[string]any, host string, ours bool) {
+	bySubset = map[string]map[string]any{}
 	for _, destination := range destinations {
 		entry, _ := destination.(map[string]any)
 		subset, _, _ := unstructured.NestedString(entry, "destination", "subset")
 		if subset != Stable && subset != Canary {
-			return "", false
+			return nil, "", false
 		}
+		bySubset[subset] = entry
 		host, _, _ = unstructured.NestedString(entry, "destination", "host")
 	}
-	return host, len(destinations) > 0
+	return bySubset, host, len(destinations) > 0
 }
 
 // SplitAuthor says who wrote the routes of the app's VirtualService last, and

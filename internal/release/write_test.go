@@ -12,7 +12,10 @@ func TestSetSplit(t *testing.T) {
 	destination := func(subset string, weight int64) any {
 		return map[string]any{"destination": map[string]any{"host": "shop", "subset": subset}, "weight": weight}
 	}
-	alone := map[string]any{"route": []any{map[string]any{"destination": map[string]any{"host": "shop", "subset": "canary"}}}}
+	withHeaders := func(weight int64) map[string]any {
+		return map[string]any{"destination": map[string]any{"host": "shop", "subset": "canary"}, "headers": "kept", "weight": weight}
+	}
+	alone := map[string]any{"route": []any{withHeaders(100)}}
 	other := map[string]any{"route": []any{map[string]any{"destination": map[string]any{"host": "other"}}}}
 	header := map[string]any{"match": []any{"a header"}, "route": []any{destination("canary", 70), destination("stable", 30)}}
 	object := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
@@ -22,8 +25,9 @@ func TestSetSplit(t *testing.T) {
 	setSplit(object, Split{Stable: 9, Canary: 1})
 
 	wanted := []any{destination("stable", 9), destination("canary", 1)}
+	kept := []any{destination("stable", 9), withHeaders(1)}
 	require.Equal(t, map[string]any{"spec": map[string]any{
 		"hosts": []any{"shop"},
-		"http":  []any{map[string]any{"match": []any{"a header"}, "route": wanted}, map[string]any{"route": wanted}, other},
+		"http":  []any{map[string]any{"match": []any{"a header"}, "route": wanted}, map[string]any{"route": kept}, other},
 	}}, object.Object)
 }

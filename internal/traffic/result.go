@@ -20,8 +20,8 @@ type Result struct {
 	Latency time.Duration
 	// Status is the HTTP status; 0 when there was no answer.
 	Status int
-	// Subset is the field "subset" of the answer's JSON body; "" when the
-	// answer does not say it.
+	// Subset is what the proxy that routed the request names as the one that
+	// answered (release.AnswerHeader); "" when none does.
 	Subset string
 	// Capped says that the request went out late because too many others were
 	// unanswered (Options.MaxInFlight).

@@ -178,7 +178,7 @@ func (t *Tally) Judge(split Split) Judgement {
 	switch {
 	case t.unattributed > 0:
 		j.Verdict = CannotTell
-		j.Reason = fmt.Sprintf(`%d of %d answers do not say which subset they come from: that is read from the field "subset" of a JSON body, as the example app gives it`, t.unattributed, len(t.latencies))
+		j.Reason = fmt.Sprintf("%d of %d answers do not say which subset they come from: the proxy that routes them names it in a header, as the stack's VirtualService tells it to; `pulumi up` writes it as the stack has it", t.unattributed, len(t.latencies))
 	case j.Answers == 0:
 		j.Verdict = CannotTell
 		j.Reason = "no answer says which subset it comes from"

@@ -55,7 +55,7 @@ func TestJudge(t *testing.T) {
 		{
 			name: "an answer without its subset", split: half,
 			tally: tallyOf(map[string]int{"stable": 50, "canary": 49}, Result{Status: 200}), want: CannotTell,
-			reason: `1 of 100 answers do not say which subset they come from: that is read from the field "subset" of a JSON body, as the example app gives it`,
+			reason: "1 of 100 answers do not say which subset they come from: the proxy that routes them names it in a header, as the stack's VirtualService tells it to; `pulumi up` writes it as the stack has it",
 		},
 		{
 			name: "no answer at all", split: half, tally: tallyOf(nil, Result{Err: io.EOF}), want: CannotTell,

@@ -3,23 +3,20 @@ package traffic
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"time"
+
+	"canary/internal/release"
 )
 
-const (
-	// subsetBodyLimit is how much of a body is searched for the subset.
-	subsetBodyLimit = 64 << 10
-	// idleTimeout is shorter than what servers usually allow a connection to
-	// be idle, so that it is this side that closes and no request meets a
-	// connection that is being closed.
-	idleTimeout = 20 * time.Second
-)
+// idleTimeout is shorter than what servers usually allow a connection to
+// be idle, so that it is this side that closes and no request meets a
+// connection that is being closed.
+const idleTimeout = 20 * time.Second
 
 // newTransport makes the one connection pool of a run. HTTP/1.1 only: each
 // request of a pool then has a connection to itself, as the count per subset
@@ -80,6 +77,7 @@ func exchange(ctx context.Context, transport *http.Transport, o Options) (status
 	req.ContentLength = int64(len(o.Body)) // 0 with a body that is not nil means unknown
 	req.Host = o.Host
 	req.Header.Set("User-Agent", "canary-requests")
+	req.Header.Set(release.AskHeader, "yes")
 
 	// RoundTrip and not Client.Do: the client would follow redirects.
 	resp, err := transport.RoundTrip(req)
@@ -87,23 +85,18 @@ func exchange(ctx context.Context, transport *http.Transport, o Options) (status
 		return 0, "", err
 	}
 	defer resp.Body.Close()
-	head, err := io.ReadAll(io.LimitReader(resp.Body, subsetBodyLimit))
-	if err == nil {
-		_, err = io.Copy(io.Discard, resp.Body)
-	}
-	if err != nil {
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		return resp.StatusCode, "", fmt.Errorf("answer with status %d is cut off: %w", resp.StatusCode, err)
 	}
-	return resp.StatusCode, subsetOf(head), nil
+	return resp.StatusCode, subsetOf(resp.Header), nil
 }
 
-// subsetOf is the field "subset" of a JSON object, or "".
-func subsetOf(body []byte) string {
-	var answer struct {
-		Subset string `json:"subset"`
+// subsetOf is the subset that the proxy which routed the request names, or "".
+func subsetOf(header http.Header) string {
+	for _, subset := range []string{release.Stable, release.Canary} {
+		if header.Get(release.AnswerHeader(subset)) != "" {
+			return subset
+		}
 	}
-	if json.Unmarshal(body, &answer) != nil {
-		return ""
-	}
-	return answer.Subset
+	return ""
 }
