@@ -1,9 +1,9 @@
 package canary
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 const (
@@ -12,7 +12,45 @@ const (
 
 	nginxConfigKey  = "nginx.conf"
 	nginxConfigPath = "/etc/nginx/nginx.conf"
+
+	// firstUnprivilegedPort is the lowest port that a process without privileges
+	// may listen on by default.
+	firstUnprivilegedPort = 1024
 )
+
+// exampleApp turns pod and container into nginx with the configuration of the
+// named ConfigMap. It asks for no more than the restricted Pod Security level
+// allows.
+func exampleApp(pod *corev1.PodSpec, app *corev1.Container, port int, configMap string) {
+	const configVolume, scratchVolume = "config", "tmp"
+
+	pod.SecurityContext = &corev1.PodSecurityContext{
+		RunAsNonRoot:   new(true),
+		RunAsUser:      new(int64(nginxUser)),
+		RunAsGroup:     new(int64(nginxUser)),
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+	if port < firstUnprivilegedPort {
+		pod.SecurityContext.Sysctls = []corev1.Sysctl{{Name: "net.ipv4.ip_unprivileged_port_start", Value: "0"}}
+	}
+	pod.Volumes = []corev1.Volume{
+		{Name: configVolume, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: configMap},
+		}}},
+		{Name: scratchVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+	}
+
+	app.Command = []string{"nginx", "-e", "stderr", "-g", "daemon off;"}
+	app.SecurityContext = &corev1.SecurityContext{
+		AllowPrivilegeEscalation: new(false),
+		ReadOnlyRootFilesystem:   new(true),
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+	}
+	app.VolumeMounts = []corev1.VolumeMount{
+		{Name: configVolume, MountPath: nginxConfigPath, SubPath: nginxConfigKey, ReadOnly: true},
+		{Name: scratchVolume, MountPath: "/tmp"},
+	}
+}
 
 // nginxConfig is the whole configuration of the example app: any request, on any
 // path, is answered with the pod's name and its subset.
@@ -52,10 +90,4 @@ http {
   }
 }
 `, port, subsetName)
-}
-
-// checksum of a text, for an annotation that makes pods follow it.
-func checksum(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
 }

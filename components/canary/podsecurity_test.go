@@ -18,7 +18,7 @@ func TestExampleAppIsRestricted(t *testing.T) {
 		for _, name := range []string{"app-stable", "app-canary"} {
 			t.Run(name+" on port "+port, func(t *testing.T) {
 				t.Parallel()
-				require.Empty(t, violations(t, podTemplate(t, r, name)))
+				require.Empty(t, violations(t, podTemplateOf(t, r, name)))
 			})
 		}
 	}
@@ -44,7 +44,7 @@ func TestRestrictedNeedsEachProtection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			template := podTemplate(t, preview(t, nil), "app-stable")
+			template := podTemplateOf(t, preview(t, nil), "app-stable")
 			tc.weaken(template["spec"].(object))
 			require.Contains(t, violations(t, template), tc.want)
 		})
@@ -58,7 +58,7 @@ func TestNoServiceAccountToken(t *testing.T) {
 	for _, options := range []map[string]string{nil, {"stableImage": "shop:1"}} {
 		r := preview(t, options)
 		for _, name := range []string{"app-stable", "app-canary"} {
-			require.Equal(t, false, podTemplate(t, r, name)["spec"].(map[string]any)["automountServiceAccountToken"])
+			require.Equal(t, false, podTemplateOf(t, r, name)["spec"].(map[string]any)["automountServiceAccountToken"])
 		}
 	}
 }

@@ -76,15 +76,31 @@ func (b builder) deployment(s subset, w workloads, opts ...pulumi.ResourceOption
 		}
 		needs = append(needs, configMap)
 	}
+	if len(s.secretEnv()) > 0 {
+		secret, err := corev1.NewSecret(b.ctx, name, secretArgs(cfg, s), b.child(), after(w.namespace))
+		if err != nil {
+			return nil, fail(err)
+		}
+		needs = append(needs, secret)
+	}
+	object, err := deployment(cfg, s)
+	if err != nil {
+		return nil, fail(err)
+	}
+	fields, err := fieldsOf(object)
+	if err != nil {
+		return nil, fail(err)
+	}
 	still, err := b.phases.podsKeepStill(name, s.name)
 	if err != nil {
 		return nil, fail(err)
 	}
-	deployment, err := appsv1.NewDeployment(b.ctx, name, deploymentArgs(cfg, s), append(opts, b.child(), after(needs...), still)...)
-	if err != nil {
+	registered := new(appsv1.Deployment)
+	opts = append(opts, b.child(), after(needs...), still)
+	if err := b.ctx.RegisterResource("kubernetes:apps/v1:Deployment", name, pulumi.ToMap(fields), registered, opts...); err != nil {
 		return nil, fail(err)
 	}
-	return deployment, nil
+	return registered, nil
 }
 
 // routing registers what leads traffic to the workloads, the split last: a proxy

@@ -1,6 +1,8 @@
 package canary
 
 import (
+	"cmp"
+
 	"canary/internal/config"
 	"canary/internal/pins"
 	"canary/internal/release"
@@ -20,29 +22,44 @@ type subset struct {
 	example bool
 	// replicas is the wanted number of pods.
 	replicas int
+	// env are the environment variables of its container.
+	env config.Environment
 }
 
 // subsetsOf are both subsets of the app. Without an image of the user's, a subset
 // runs the example app; the canary without one runs what stable runs.
 func subsetsOf(c *config.Config) (stable, canary subset) {
-	canaryImage := c.CanaryImage
-	if canaryImage == "" {
-		canaryImage = c.StableImage
+	stable = subset{
+		name: release.Stable, app: c.Name, object: c.Name,
+		image: c.StableImage, replicas: c.StableReplicas, env: c.Env,
 	}
-	stable = newSubset(c.Name, release.Stable, c.Name, c.StableImage, c.StableReplicas)
-	canary = newSubset(c.Name, release.Canary, c.Name+"-canary", canaryImage, c.CanaryReplicas)
+	canary = subset{
+		name: release.Canary, app: c.Name, object: c.Name + "-canary",
+		image: cmp.Or(c.CanaryImage, c.StableImage), replicas: c.CanaryReplicas, env: c.CanaryEnv,
+	}
+	for _, s := range []*subset{&stable, &canary} {
+		if s.image == "" {
+			s.image, s.example = pins.NginxImage, true
+		}
+	}
 	return stable, canary
-}
-
-func newSubset(app, name, object, image string, replicas int) subset {
-	s := subset{name: name, app: app, object: object, image: image, replicas: replicas}
-	if image == "" {
-		s.image, s.example = pins.NginxImage, true
-	}
-	return s
 }
 
 // labels select the subset's pods.
 func (s subset) labels() map[string]string {
 	return map[string]string{release.LabelName: s.app, release.LabelSubset: s.name}
+}
+
+// secretName is the name of the Secret with the secretEnv.
+func (s subset) secretName() string { return s.object + "-env" }
+
+// secretEnv are the environment variables that belong in a Secret.
+func (s subset) secretEnv() map[string]string {
+	values := map[string]string{}
+	for name, variable := range s.env {
+		if variable.Secret {
+			values[name] = variable.Value
+		}
+	}
+	return values
 }

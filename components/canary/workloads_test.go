@@ -1,11 +1,14 @@
 package canary
 
 import (
+	"encoding/base64"
+	"fmt"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/stretchr/testify/require"
 
+	"canary/internal/config"
 	"canary/internal/pulumitest"
 )
 
@@ -25,6 +28,10 @@ func TestWorkloads(t *testing.T) {
 		"startSeconds":    "91",
 		"istioRevision":   "1-31",
 	}
+	environment := map[string]string{
+		"env":       `{"LOG_LEVEL":"info","CACHE_SIZE":64}`,
+		"canaryEnv": `{"LOG_LEVEL":"debug"}`,
+	}
 	cases := []struct {
 		golden, token, name string
 		options             map[string]string
@@ -40,6 +47,8 @@ func TestWorkloads(t *testing.T) {
 		{"user-deployment-stable", deploymentType, "app-stable", userImages},
 		{"user-deployment-canary", deploymentType, "app-canary", userImages},
 		{"privileged-port", deploymentType, "app-stable", map[string]string{"containerPort": "80"}},
+		{"env-deployment-stable", deploymentType, "app-stable", environment},
+		{"env-deployment-canary", deploymentType, "app-canary", environment},
 	}
 	for _, tc := range cases {
 		t.Run(tc.golden, func(t *testing.T) {
@@ -99,7 +108,7 @@ func TestImages(t *testing.T) {
 func TestConfigurationRollsPods(t *testing.T) {
 	t.Parallel()
 	annotation := func(options map[string]string) any {
-		return podTemplate(t, preview(t, options), "app-stable")["metadata"].(map[string]any)["annotations"].(map[string]any)[checksumAnnotation]
+		return podTemplateOf(t, preview(t, options), "app-stable")["metadata"].(map[string]any)["annotations"].(map[string]any)[checksumAnnotation]
 	}
 	same := annotation(nil)
 	require.NotEmpty(t, same)
@@ -108,7 +117,37 @@ func TestConfigurationRollsPods(t *testing.T) {
 	require.Nil(t, annotation(map[string]string{"stableImage": "shop:1"}))
 }
 
-func podTemplate(t *testing.T, r *pulumitest.Recorder, deployment string) map[string]any {
+// A secret value is in a Secret, marked as one, and nowhere else; the pods follow it.
+func TestSecretEnvironment(t *testing.T) {
+	t.Parallel()
+	pods := func(value string) map[string]any {
+		cfg := configuration(t, nil)
+		cfg.Env = config.Environment{"PASSWORD": {Value: value, Secret: true}, "LEVEL": {Value: "info"}}
+		r, err := pulumitest.Run(program(cfg, nil, nil), pulumitest.WithDryRun())
+		require.NoError(t, err)
+
+		secret := find(t, r, secretType, "app-stable")
+		require.Equal(t, "app-example-env", secret.Inputs["metadata"].ObjectValue()["name"].StringValue())
+		require.True(t, secret.Inputs["data"].IsSecret())
+		require.Equal(t, map[string]any{"PASSWORD": base64.StdEncoding.EncodeToString([]byte(value))},
+			secret.Inputs["data"].SecretValue().Element.ObjectValue().Mappable())
+		require.Empty(t, r.OfType(secretType)[1:])
+
+		template := podTemplateOf(t, r, "app-stable")
+		require.NotContains(t, fmt.Sprint(template), value)
+		app := container0(t, r, "app-stable")
+		require.Equal(t, []any{map[string]any{"secretRef": map[string]any{"name": "app-example-env"}}}, app["envFrom"])
+		require.Equal(t, []any{map[string]any{"name": "LEVEL", "value": "info"}}, app["env"])
+		require.NotContains(t, container0(t, r, "app-canary"), "envFrom")
+		return template["metadata"].(map[string]any)["annotations"].(map[string]any)
+	}
+	one, two := pods("hunter2"), pods("hunter3")
+	require.NotEmpty(t, one[envAnnotation])
+	require.NotEqual(t, one[envAnnotation], two[envAnnotation])
+	require.Equal(t, one, pods("hunter2"))
+}
+
+func podTemplateOf(t *testing.T, r *pulumitest.Recorder, deployment string) map[string]any {
 	t.Helper()
 	spec := find(t, r, deploymentType, deployment).Inputs[resource.PropertyKey("spec")].ObjectValue()
 	return spec["template"].ObjectValue().Mappable()
@@ -116,6 +155,6 @@ func podTemplate(t *testing.T, r *pulumitest.Recorder, deployment string) map[st
 
 func container0(t *testing.T, r *pulumitest.Recorder, deployment string) map[string]any {
 	t.Helper()
-	pod := podTemplate(t, r, deployment)["spec"].(map[string]any)
+	pod := podTemplateOf(t, r, deployment)["spec"].(map[string]any)
 	return pod["containers"].([]any)[0].(map[string]any)
 }

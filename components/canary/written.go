@@ -34,6 +34,9 @@ func asWritten(c *config.Config) ([]drift.Object, error) {
 		if s.replicas == 0 {
 			continue
 		}
+		if len(s.secretEnv()) > 0 {
+			objects = append(objects, core("Secret", s.secretName(), nil)) // that it is there
+		}
 		if s.example {
 			objects = append(objects, core("ConfigMap", s.object, map[string]any{"data": map[string]any{nginxConfigKey: nginxConfig(s.name, c.ContainerPort)}}))
 		}

@@ -27,6 +27,9 @@ type Config struct {
 	ContainerPort int
 	// ReadinessPath is the path of the readiness probe, starting with a slash.
 	ReadinessPath string
+	// Env are the environment variables of the stable subset, CanaryEnv those of the canary: Env with
+	// what it has of its own.
+	Env, CanaryEnv Environment
 	// ImagePullSecret is the name of a Secret in Namespace; "" is none.
 	ImagePullSecret string
 	// StartSeconds is how long the app's start may take, 1 to 3600 seconds.

@@ -62,6 +62,16 @@ var declarations = []declaration{{
 	rule: text("a URL path that starts with a slash, without spaces and control characters",
 		func(c *Config) *string { return &c.ReadinessPath }, isReadinessPath),
 }, {
+	Key: Key{"env", "{}",
+		"Environment variables of the app, by name. An object that holds a secret value goes into a Kubernetes Secret as a whole."},
+	rule:    environment(func(c *Config) *Environment { return &c.Env }),
+	command: "pulumi config set --path env.LOG_LEVEL debug",
+}, {
+	Key: Key{"canaryEnv", "{}",
+		"Environment variables of the canary alone, over those of env."},
+	rule:    environment(func(c *Config) *Environment { return &c.CanaryEnv }),
+	command: "pulumi config set --path canaryEnv.LOG_LEVEL debug",
+}, {
 	Key: Key{"imagePullSecret", "",
 		"Name of the Secret in the app's namespace with the credentials of the images' registry; empty means none."},
 	rule: text("a Secret's name: a-z, 0-9, - and . as in a DNS name, at most 253 characters",

@@ -63,7 +63,7 @@ func schema() string {
 	var text strings.Builder
 	for _, key := range Keys() {
 		kind, value := "string", fmt.Sprintf("%q", key.Default)
-		if key.Name == "istioValues" {
+		if key.Default == "{}" {
 			kind, value = "object", key.Default
 		}
 		fmt.Fprintf(&text, "  %s:\n    type: %s\n    default: %s\n    description: %q\n", key.Name, kind, value, key.Description)

@@ -73,6 +73,13 @@ func (p *parser) derive() {
 	if c.CanaryImage == "" {
 		c.CanaryImage = c.StableImage
 	}
+	if p.secret("env") {
+		c.Env.hide()
+	}
+	if p.secret("canaryEnv") {
+		c.CanaryEnv.hide()
+	}
+	c.CanaryEnv = c.CanaryEnv.over(c.Env)
 	if c.Istio.Tag == "" {
 		c.Istio.Tag = c.Istio.Version
 	}

@@ -18,6 +18,7 @@ func TestParseDefaults(t *testing.T) {
 	require.Empty(t, cmp.Diff(&Config{
 		Name: "app-example", Namespace: "app-example", Host: "app-example.app-example.localhost",
 		StableReplicas: 1, CanaryReplicas: 1, ContainerPort: 8080, ReadinessPath: "/", StartSeconds: 600, DrainSeconds: 20,
+		Env: Environment{}, CanaryEnv: Environment{},
 		Cluster: Cluster{Provider: ProviderK3d, Name: "canary", Agents: 3, K3sImage: pins.K3sImage, HTTPPort: 80},
 		Istio: Istio{
 			Install: true, Gateway: "ingressgateway", Version: pins.IstioVersion, ChartRepository: pins.IstioChartRepository,
@@ -34,6 +35,7 @@ func TestParseEveryKey(t *testing.T) {
 		"canaryWeight": "12.5", "name": "shop", "namespace": "store", "host": "shop.example.com",
 		"stableImage": "localhost:5000/shop:1", "canaryImage": digest, "stableReplicas": "4", "canaryReplicas": "2",
 		"containerPort": "9000", "readinessPath": "/ready?deep=1", "imagePullSecret": "ghcr.io", "startSeconds": "90", "drainSeconds": "3600",
+		"env": `{"LEVEL":"info","PORT":8080}`, "canaryEnv": `{"LEVEL":"debug"}`,
 		"clusterProvider": "existing", "clusterName": "other", "agents": "0", "k3sImage": "rancher/k3s:v1", "httpPort": "8080",
 		"kubeconfig": "apiVersion: v1\nkind: Config\n", "context": "staging", "importImages": "",
 		"istioInstall": "false", "istioGateway": "ingress", "istioVersion": "1.30.0", "istioChartRepository": "oci://ghcr.io/istio/release/charts",
@@ -45,6 +47,7 @@ func TestParseEveryKey(t *testing.T) {
 		CanaryWeight: 1250, Name: "shop", Namespace: "store", Host: "shop.example.com",
 		StableImage: "localhost:5000/shop:1", CanaryImage: digest, StableReplicas: 4, CanaryReplicas: 2,
 		ContainerPort: 9000, ReadinessPath: "/ready?deep=1", ImagePullSecret: "ghcr.io", StartSeconds: 90, DrainSeconds: 3600,
+		Env: Environment{"LEVEL": {Value: "info"}, "PORT": {Value: "8080"}}, CanaryEnv: Environment{"LEVEL": {Value: "debug"}, "PORT": {Value: "8080"}},
 		Cluster: Cluster{
 			Provider: ProviderExisting, Name: "other", Agents: 0, K3sImage: "rancher/k3s:v1", HTTPPort: 8080,
 			Kubeconfig: "apiVersion: v1\nkind: Config\n", Context: "staging",
@@ -81,6 +84,27 @@ func TestParseDerives(t *testing.T) {
 	}
 }
 
+// What the configuration holds as a secret is one for the app too, and the canary's own value replaces the
+// one that both have, whichever of them is secret.
+func TestParseSecretEnvironment(t *testing.T) {
+	t.Parallel()
+	values := map[string]string{"env": `{"PASSWORD":"hunter2","LEVEL":"info"}`, "canaryEnv": `{"LEVEL":"debug"}`}
+	for key, want := range map[string][2]Environment{
+		"env": {
+			{"PASSWORD": {"hunter2", true}, "LEVEL": {"info", true}},
+			{"PASSWORD": {"hunter2", true}, "LEVEL": {"debug", false}},
+		},
+		"canaryEnv": {
+			{"PASSWORD": {"hunter2", false}, "LEVEL": {"info", false}},
+			{"PASSWORD": {"hunter2", false}, "LEVEL": {"debug", true}},
+		},
+	} {
+		config, err := parse(values, func(name string) bool { return name == key })
+		require.NoError(t, err)
+		require.Equal(t, want, [2]Environment{config.Env, config.CanaryEnv}, key)
+	}
+}
+
 func TestParseImportImages(t *testing.T) {
 	t.Parallel()
 	config, err := Parse(map[string]string{"importImages": " a:1,b:2\n\tc/d:3, "})
@@ -112,7 +136,7 @@ func TestParseAllProblemsAtOnce(t *testing.T) {
   kubeconfig: found a value that is not shown with clusterProvider "k3d"; allowed: the path or the content of a kubeconfig, only with clusterProvider existing; run: pulumi config rm kubeconfig
   convergeTimeout: found "60s"; allowed: a whole number from 1 to 3600; for example: pulumi config set convergeTimeout 60
   canaryWieght: no such key; nearest: canaryWeight; run: pulumi config rm canaryWieght
-  zeal: no such key; nearest: name; run: pulumi config rm zeal`)
+  zeal: no such key; nearest: env; run: pulumi config rm zeal`)
 }
 
 func TestParseHidesSecrets(t *testing.T) {

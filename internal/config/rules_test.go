@@ -82,6 +82,14 @@ func TestRules(t *testing.T) {
 			bad:     []string{"", "healthz", "/a b", "/a\tb", "/a\n", "/ä", "/%zz", "http://x/"},
 			allowed: "a URL path that starts with a slash, without spaces and control characters; for example: pulumi config set readinessPath /",
 		}, {
+			key:     "env",
+			good:    []string{`{}`, `{"A":"b","a.b-c_1":"","PORT":8080,"RATIO":0.10,"ON":true}`},
+			bad:     []string{"", "A=b", "[]", "null", `{"A":"b"} {}`, `{"A":"b"`},
+			allowed: environmentAllowed + "; for example: pulumi config set --path env.LOG_LEVEL debug",
+		}, {
+			key: "canaryEnv", good: []string{`{"A":"b"}`}, bad: []string{"A"},
+			allowed: environmentAllowed + "; for example: pulumi config set --path canaryEnv.LOG_LEVEL debug",
+		}, {
 			key: "imagePullSecret", good: []string{"", "registry", "ghcr.io-me", long(253)}, bad: []string{"Registry", "a/b", "-a", "a..b", long(254)},
 			allowed: "a Secret's name: a-z, 0-9, - and . as in a DNS name, at most 253 characters; " +
 				"for example: pulumi config set imagePullSecret registry-credentials",
@@ -213,6 +221,9 @@ func TestRulesInFull(t *testing.T) {
 	}, {
 		"values of no chart", map[string]string{"istioValues": `{"pilot":{},"base":1,"istiod":{}}`},
 		`istioValues: found "{\"pilot\":{},\"base\":1,\"istiod\":{}}", of which "base", "pilot" cannot be used; allowed: a JSON object whose keys are among base, istiod, ingressgateway and egressgateway, each with an object; for example: pulumi config set --path istioValues.istiod.autoscaleEnabled false`,
+	}, {
+		"names and values that are none", map[string]string{"env": `{"1A":"b","A B":"c","A":{},"B":["x"],"C":null,"D":"\u0000","E":"good"}`},
+		`env: found "{\"1A\":\"b\",\"A B\":\"c\",\"A\":{},\"B\":[\"x\"],\"C\":null,\"D\":\"\\u0000\",\"E\":\"good\"}", of which "1A", "A B", "A", "B", "C", "D" cannot be used; allowed: ` + environmentAllowed + `; for example: pulumi config set --path env.LOG_LEVEL debug`,
 	}, {
 		"unknown key", map[string]string{"CanaryWeight": "5"},
 		`CanaryWeight: no such key; nearest: canaryWeight; run: pulumi config rm CanaryWeight`,

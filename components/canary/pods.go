@@ -1,0 +1,164 @@
+package canary
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"canary/internal/config"
+	"canary/internal/drain"
+	"canary/internal/mesh"
+)
+
+const (
+	containerName = "app"
+
+	// skipAwait stops the provider from waiting for pods. Its wait would hold up a
+	// split that moves away from a sick subset, and it cannot say what a pod waits
+	// for; the wait of this package does neither.
+	skipAwait = "pulumi.com/skipAwait"
+
+	checksumAnnotation    = "checksum/nginx.conf"
+	envAnnotation         = "checksum/env"
+	proxyConfigAnnotation = "proxy.istio.io/config"
+
+	// probePeriod is how often a probe asks, in seconds.
+	probePeriod = 2
+)
+
+// deployment is that of one subset. An update never goes below the wanted number
+// of ready pods, and a pod that ends first serves what reaches it for drainSeconds
+// more.
+func deployment(c *config.Config, s subset) (*appsv1.Deployment, error) {
+	template, err := podTemplate(c, s)
+	if err != nil {
+		return nil, err
+	}
+	none, one := intstr.FromInt32(0), intstr.FromInt32(1)
+	return &appsv1.Deployment{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
+		ObjectMeta: objectMeta(c, s.object, s.labels(), map[string]string{skipAwait: "true"}),
+		Spec: appsv1.DeploymentSpec{
+			Replicas: new(int32(s.replicas)), //nolint:gosec // at most 100
+			Selector: &metav1.LabelSelector{MatchLabels: s.labels()},
+			Strategy: appsv1.DeploymentStrategy{
+				Type:          appsv1.RollingUpdateDeploymentStrategyType,
+				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: &none, MaxSurge: &one},
+			},
+			Template: *template,
+		},
+	}, nil
+}
+
+// podTemplate is the pod of one subset.
+func podTemplate(c *config.Config, s subset) (*corev1.PodTemplateSpec, error) {
+	labels := s.labels()
+	if c.Istio.Revision != "" {
+		// The namespace's label decides; this one makes a change of it replace the pods.
+		labels[mesh.LabelRevision] = c.Istio.Revision
+	}
+	plan := drain.App(c.DrainSeconds)
+	annotations := map[string]string{
+		// For a cluster without native sidecars (kubelets before 1.33), where the sidecar
+		// is told to end together with the app. A native one outlives the app anyhow.
+		proxyConfigAnnotation: plan.ProxyConfig(),
+	}
+	if s.example {
+		// nginx reads its configuration once.
+		annotations[checksumAnnotation] = checksum(nginxConfig(s.name, c.ContainerPort))
+	}
+	if len(s.secretEnv()) > 0 {
+		sum, err := slowChecksum(s.secretEnv(), c.Namespace+"/"+s.secretName())
+		if err != nil {
+			return nil, fmt.Errorf("subset %s: checksum of its secret environment: %w", s.name, err)
+		}
+		annotations[envAnnotation] = sum
+	}
+	return &corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: annotations},
+		Spec:       podSpec(c, s, plan),
+	}, nil
+}
+
+func podSpec(c *config.Config, s subset, plan drain.Plan) corev1.PodSpec {
+	pod := corev1.PodSpec{
+		// Neither the example app nor, as far as this program knows, the user's talks
+		// to the API server.
+		AutomountServiceAccountToken:  new(false),
+		TerminationGracePeriodSeconds: new(int64(plan.Grace)),
+		TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
+			MaxSkew:     1,
+			TopologyKey: corev1.LabelHostname,
+			// Not DoNotSchedule: a cluster of one node runs them all.
+			WhenUnsatisfiable: corev1.ScheduleAnyway,
+			LabelSelector:     &metav1.LabelSelector{MatchLabels: s.labels()},
+			// A new pod is compared with new pods only, so that a rolling update ends
+			// as evenly spread as it began.
+			MatchLabelKeys: []string{"pod-template-hash"},
+		}},
+	}
+	if c.ImagePullSecret != "" {
+		pod.ImagePullSecrets = []corev1.LocalObjectReference{{Name: c.ImagePullSecret}}
+	}
+	app := container(c, s, plan)
+	if s.example {
+		exampleApp(&pod, &app, c.ContainerPort, s.object)
+	}
+	pod.Containers = []corev1.Container{app}
+	return pod
+}
+
+// container is the app's container as it is for any image.
+func container(c *config.Config, s subset, plan drain.Plan) corev1.Container {
+	app := corev1.Container{
+		Name:            containerName,
+		Image:           s.image,
+		ImagePullPolicy: corev1.PullIfNotPresent,
+		Ports:           []corev1.ContainerPort{{Name: portName, ContainerPort: int32(c.ContainerPort)}}, //nolint:gosec // at most 65535
+		Env:             plainEnv(s),
+		Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
+			corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi"),
+		}},
+		// A pod is used as soon as it can serve. There is no liveness probe: it would
+		// restart what it finds wrong, and a container that is broken says more while it
+		// stands.
+		StartupProbe:   probe(c, (c.StartSeconds+probePeriod-1)/probePeriod),
+		ReadinessProbe: probe(c, 3),
+		// The kubelet sleeps, so that the image needs no shell.
+		Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: int64(plan.Seconds)}}},
+	}
+	if len(s.secretEnv()) > 0 {
+		app.EnvFrom = []corev1.EnvFromSource{{
+			SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: s.secretName()}},
+		}}
+	}
+	return app
+}
+
+// plainEnv are the environment variables that everybody may read, by name.
+func plainEnv(s subset) []corev1.EnvVar {
+	var env []corev1.EnvVar
+	for _, name := range slices.Sorted(maps.Keys(s.env)) {
+		if variable := s.env[name]; !variable.Secret {
+			env = append(env, corev1.EnvVar{Name: name, Value: variable.Value})
+		}
+	}
+	return env
+}
+
+func probe(c *config.Config, failures int) *corev1.Probe {
+	return &corev1.Probe{
+		ProbeHandler: corev1.ProbeHandler{
+			HTTPGet: &corev1.HTTPGetAction{Path: c.ReadinessPath, Port: intstr.FromString(portName)},
+		},
+		PeriodSeconds:    probePeriod,
+		TimeoutSeconds:   2,
+		FailureThreshold: int32(failures), //nolint:gosec // at most 1800
+	}
+}
