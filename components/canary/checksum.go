@@ -16,7 +16,7 @@ func checksum(text string) string {
 // slowChecksum is one of secret values. Everybody who reads pods can read it, so it
 // is costly to compute, lest values be guessed by it.
 func slowChecksum(values map[string]string, salt string) (string, error) {
-	const rounds = 200_000
+	const rounds = 100_000
 	text, err := json.Marshal(values) // sorted by name
 	if err != nil {
 		return "", err

@@ -154,11 +154,24 @@ func plainEnv(s subset) []corev1.EnvVar {
 
 func probe(c *config.Config, failures int) *corev1.Probe {
 	return &corev1.Probe{
-		ProbeHandler: corev1.ProbeHandler{
-			HTTPGet: &corev1.HTTPGetAction{Path: c.ReadinessPath, Port: intstr.FromString(portName)},
-		},
+		ProbeHandler:     probeHandler(c.Readiness, c.ContainerPort),
 		PeriodSeconds:    probePeriod,
 		TimeoutSeconds:   2,
 		FailureThreshold: int32(failures), //nolint:gosec // at most 1800
+	}
+}
+
+func probeHandler(readiness config.Readiness, containerPort int) corev1.ProbeHandler {
+	port := intstr.FromInt(readiness.Port)
+	if readiness.Port == containerPort {
+		port = intstr.FromString(portName)
+	}
+	switch readiness.Protocol {
+	case config.ReadinessGRPC:
+		return corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: int32(readiness.Port)}} //nolint:gosec // at most 65535
+	case config.ReadinessTCP:
+		return corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: port}}
+	default:
+		return corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: readiness.Path, Port: port}}
 	}
 }

@@ -66,7 +66,7 @@ func serviceArgs(c *config.Config) *corev1.ServiceArgs {
 			Selector: pulumi.ToStringMap(labels),
 			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
 				Name:        pulumi.String(portName),
-				AppProtocol: pulumi.String("http"),
+				AppProtocol: pulumi.String(c.Protocol),
 				Port:        pulumi.Int(servicePort),
 				TargetPort:  pulumi.String(portName),
 			}},

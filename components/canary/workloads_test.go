@@ -47,6 +47,9 @@ func TestWorkloads(t *testing.T) {
 		{"user-deployment-stable", deploymentType, "app-stable", userImages},
 		{"user-deployment-canary", deploymentType, "app-canary", userImages},
 		{"privileged-port", deploymentType, "app-stable", map[string]string{"containerPort": "80"}},
+		{"grpc-service", serviceType, "app", map[string]string{"protocol": "grpc"}},
+		{"grpc-deployment-stable", deploymentType, "app-stable", map[string]string{"protocol": "grpc", "stableImage": "shop:1"}},
+		{"tcp-deployment-stable", deploymentType, "app-stable", map[string]string{"readinessProtocol": "tcp", "readinessPort": "9001", "stableImage": "shop:1"}},
 		{"env-deployment-stable", deploymentType, "app-stable", environment},
 		{"env-deployment-canary", deploymentType, "app-canary", environment},
 	}

@@ -26,7 +26,7 @@ func asWritten(c *config.Config) ([]drift.Object, error) {
 		{APIVersion: "v1", Kind: "Namespace", Name: c.Namespace, Fields: map[string]any{"metadata": map[string]any{"labels": labels(injectionLabels(c))}}},
 		core("Service", c.Name, map[string]any{"spec": map[string]any{
 			"selector": labels(map[string]string{release.LabelName: c.Name}),
-			"ports":    []any{map[string]any{"name": portName, "port": servicePort, "targetPort": portName}},
+			"ports":    []any{map[string]any{"name": portName, "port": servicePort, "targetPort": portName, "appProtocol": c.Protocol}},
 		}}),
 	}
 	stable, canary := subsetsOf(c)

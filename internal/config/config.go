@@ -23,10 +23,12 @@ type Config struct {
 	StableReplicas int
 	// CanaryReplicas is the wanted number of canary pods, 0 to 100; 0 only at weight 0.
 	CanaryReplicas int
-	// ContainerPort is the port on which the app serves HTTP.
+	// ContainerPort is the port on which the app serves.
 	ContainerPort int
-	// ReadinessPath is the path of the readiness probe, starting with a slash.
-	ReadinessPath string
+	// Protocol is what it speaks there: ProtocolHTTP, ProtocolHTTP2 or ProtocolGRPC.
+	Protocol string
+	// Readiness is how the app is asked whether it is ready.
+	Readiness Readiness
 	// Env are the environment variables of the stable subset, CanaryEnv those of the canary: Env with
 	// what it has of its own.
 	Env, CanaryEnv Environment
@@ -42,6 +44,30 @@ type Config struct {
 	Istio Istio
 	// ConvergeTimeout is the longest wait for every proxy to serve a new split, 1 second to 1 hour.
 	ConvergeTimeout time.Duration
+}
+
+// Values of Config.Protocol, which are Kubernetes' and Istio's names for the Service's appProtocol.
+const (
+	ProtocolHTTP  = "http"
+	ProtocolHTTP2 = "http2"
+	ProtocolGRPC  = "grpc"
+)
+
+// Values of Readiness.Protocol.
+const (
+	ReadinessHTTP = "http"
+	ReadinessGRPC = "grpc" // the service grpc.health.v1.Health
+	ReadinessTCP  = "tcp"
+)
+
+// Readiness is how the app is asked whether it is ready.
+type Readiness struct {
+	// Protocol is ReadinessHTTP, ReadinessGRPC or ReadinessTCP.
+	Protocol string
+	// Port is the one to ask on.
+	Port int
+	// Path is what ReadinessHTTP asks for; it starts with a slash.
+	Path string
 }
 
 // Values of Cluster.Provider.

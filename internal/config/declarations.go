@@ -54,13 +54,27 @@ var declarations = []declaration{{
 		and(", and 0 only with canaryWeight 0"),
 }, {
 	Key: Key{"containerPort", "8080",
-		"TCP port on which the app's container serves HTTP: 1 to 65535."},
+		"TCP port on which the app's container serves: 1 to 65535."},
 	rule: wholeNumber(1, 65535, func(c *Config) *int { return &c.ContainerPort }),
 }, {
+	Key: Key{"protocol", ProtocolHTTP,
+		"What the app speaks on containerPort: http (HTTP/1.1), http2 (without TLS) or grpc."},
+	rule: choice(func(c *Config) *string { return &c.Protocol }, ProtocolHTTP, ProtocolHTTP2, ProtocolGRPC),
+}, {
+	Key: Key{"readinessProtocol", "",
+		"How the app is asked whether it is ready: http, grpc (its health service) or tcp (whether it listens); empty means grpc with protocol grpc, else http."},
+	rule:    choice(func(c *Config) *string { return &c.Readiness.Protocol }, ReadinessHTTP, ReadinessGRPC, ReadinessTCP),
+	example: ReadinessHTTP,
+}, {
+	Key: Key{"readinessPort", "",
+		"TCP port on which the app is asked whether it is ready: 1 to 65535; empty means containerPort."},
+	rule:    wholeNumber(1, 65535, func(c *Config) *int { return &c.Readiness.Port }),
+	example: "8081",
+}, {
 	Key: Key{"readinessPath", "/",
-		"Path on containerPort that answers 200 to 399 when the app is ready; starts with a slash."},
+		"Path that answers 200 to 399 when the app is ready; starts with a slash. Only readinessProtocol http asks for it."},
 	rule: text("a URL path that starts with a slash, without spaces and control characters",
-		func(c *Config) *string { return &c.ReadinessPath }, isReadinessPath),
+		func(c *Config) *string { return &c.Readiness.Path }, isReadinessPath),
 }, {
 	Key: Key{"env", "{}",
 		"Environment variables of the app, by name. An object that holds a secret value goes into a Kubernetes Secret as a whole."},
@@ -79,7 +93,7 @@ var declarations = []declaration{{
 	example: "registry-credentials",
 }, {
 	Key: Key{"startSeconds", "600",
-		"Longest start of the app until readinessPath answers, in seconds: 1 to 3600. A container that takes longer is started anew."},
+		"Longest start of the app until it is ready, in seconds: 1 to 3600. A container that takes longer is started anew."},
 	rule: wholeNumber(1, 3600, func(c *Config) *int { return &c.StartSeconds }),
 }, {
 	Key: Key{"drainSeconds", "20",

@@ -73,6 +73,15 @@ func (p *parser) derive() {
 	if c.CanaryImage == "" {
 		c.CanaryImage = c.StableImage
 	}
+	if c.Readiness.Protocol == "" {
+		c.Readiness.Protocol = ReadinessHTTP
+		if c.Protocol == ProtocolGRPC {
+			c.Readiness.Protocol = ReadinessGRPC
+		}
+	}
+	if c.Readiness.Port == 0 {
+		c.Readiness.Port = c.ContainerPort
+	}
 	if p.secret("env") {
 		c.Env.hide()
 	}

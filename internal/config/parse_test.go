@@ -17,7 +17,7 @@ func TestParseDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(&Config{
 		Name: "app-example", Namespace: "app-example", Host: "app-example.app-example.localhost",
-		StableReplicas: 1, CanaryReplicas: 1, ContainerPort: 8080, ReadinessPath: "/", StartSeconds: 600, DrainSeconds: 20,
+		StableReplicas: 1, CanaryReplicas: 1, ContainerPort: 8080, Protocol: "http", Readiness: Readiness{"http", 8080, "/"}, StartSeconds: 600, DrainSeconds: 20,
 		Env: Environment{}, CanaryEnv: Environment{},
 		Cluster: Cluster{Provider: ProviderK3d, Name: "canary", Agents: 3, K3sImage: pins.K3sImage, HTTPPort: 80},
 		Istio: Istio{
@@ -34,7 +34,8 @@ func TestParseEveryKey(t *testing.T) {
 	config, err := Parse(map[string]string{
 		"canaryWeight": "12.5", "name": "shop", "namespace": "store", "host": "shop.example.com",
 		"stableImage": "localhost:5000/shop:1", "canaryImage": digest, "stableReplicas": "4", "canaryReplicas": "2",
-		"containerPort": "9000", "readinessPath": "/ready?deep=1", "imagePullSecret": "ghcr.io", "startSeconds": "90", "drainSeconds": "3600",
+		"containerPort": "9000", "protocol": "grpc", "readinessProtocol": "http", "readinessPort": "9001", "readinessPath": "/ready?deep=1",
+		"imagePullSecret": "ghcr.io", "startSeconds": "90", "drainSeconds": "3600",
 		"env": `{"LEVEL":"info","PORT":8080}`, "canaryEnv": `{"LEVEL":"debug"}`,
 		"clusterProvider": "existing", "clusterName": "other", "agents": "0", "k3sImage": "rancher/k3s:v1", "httpPort": "8080",
 		"kubeconfig": "apiVersion: v1\nkind: Config\n", "context": "staging", "importImages": "",
@@ -46,7 +47,8 @@ func TestParseEveryKey(t *testing.T) {
 	require.Empty(t, cmp.Diff(&Config{
 		CanaryWeight: 1250, Name: "shop", Namespace: "store", Host: "shop.example.com",
 		StableImage: "localhost:5000/shop:1", CanaryImage: digest, StableReplicas: 4, CanaryReplicas: 2,
-		ContainerPort: 9000, ReadinessPath: "/ready?deep=1", ImagePullSecret: "ghcr.io", StartSeconds: 90, DrainSeconds: 3600,
+		ContainerPort: 9000, Protocol: "grpc", Readiness: Readiness{"http", 9001, "/ready?deep=1"},
+		ImagePullSecret: "ghcr.io", StartSeconds: 90, DrainSeconds: 3600,
 		Env: Environment{"LEVEL": {Value: "info"}, "PORT": {Value: "8080"}}, CanaryEnv: Environment{"LEVEL": {Value: "debug"}, "PORT": {Value: "8080"}},
 		Cluster: Cluster{
 			Provider: ProviderExisting, Name: "other", Agents: 0, K3sImage: "rancher/k3s:v1", HTTPPort: 8080,
@@ -73,6 +75,7 @@ func TestParseDerives(t *testing.T) {
 		{"canary image from stable image", map[string]string{"stableImage": "a:1"}, func(c *Config) string { return c.CanaryImage }, "a:1"},
 		{"canary image beside the example app", map[string]string{"canaryImage": "a:1"}, func(c *Config) string { return c.StableImage }, ""},
 		{"tag from version", map[string]string{"istioVersion": "1.2.3"}, func(c *Config) string { return c.Istio.Tag }, "1.2.3"},
+		{"readiness of a gRPC app", map[string]string{"protocol": "grpc"}, func(c *Config) string { return c.Readiness.Protocol }, "grpc"},
 		{"empty is absent", map[string]string{"namespace": "", "host": ""}, func(c *Config) string { return c.Host }, "app-example.app-example.localhost"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

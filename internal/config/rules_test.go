@@ -78,6 +78,15 @@ func TestRules(t *testing.T) {
 			key: "containerPort", good: []string{"1", "65535"}, bad: []string{"", "0", "65536", "http", "99999999999999999999"},
 			allowed: "a whole number from 1 to 65535; for example: pulumi config set containerPort 8080",
 		}, {
+			key: "protocol", good: []string{"http", "http2", "grpc"}, bad: []string{"", "HTTP", "tcp", "h2c"},
+			allowed: "http or http2 or grpc; for example: pulumi config set protocol http",
+		}, {
+			key: "readinessProtocol", good: []string{"", "http", "grpc", "tcp"}, bad: []string{"http2", "exec"},
+			allowed: "http or grpc or tcp; for example: pulumi config set readinessProtocol http",
+		}, {
+			key: "readinessPort", good: []string{"", "1", "65535"}, bad: []string{"0", "65536", "http"},
+			allowed: "a whole number from 1 to 65535; for example: pulumi config set readinessPort 8081",
+		}, {
 			key: "readinessPath", good: []string{"/", "/healthz", "/a/b?c=d&e=%20f"},
 			bad:     []string{"", "healthz", "/a b", "/a\tb", "/a\n", "/ä", "/%zz", "http://x/"},
 			allowed: "a URL path that starts with a slash, without spaces and control characters; for example: pulumi config set readinessPath /",

@@ -234,7 +234,7 @@ func unhealthy(pod *corev1.Pod, events []corev1.Event) (finding, bool) {
 		}
 		f := finding{
 			kind: kindProbe, container: status.Name, reason: "Unhealthy", message: event.Message, patience: probePatience,
-			advice: "check `containerPort` and `readinessPath`",
+			advice: "check `containerPort`, `readinessPath` and `readinessProtocol`",
 		}
 		if container := containerNamed(pod, status.Name); container != nil {
 			f.patience += initialDelay(container.ReadinessProbe)

@@ -168,7 +168,7 @@ func TestWaitReady(t *testing.T) {
 				event: []corev1.Event{event(corev1.EventTypeWarning, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404", 1)},
 			},
 			after: probePatience,
-			want:  "subset canary: 0 of 1 pods ready: pod canary-0: container app: Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404; check `containerPort` and `readinessPath`",
+			want:  "subset canary: 0 of 1 pods ready: pod canary-0: container app: Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404; check `containerPort`, `readinessPath` and `readinessProtocol`",
 		},
 		"an app that starts slowly": {
 			subsets: map[string]int{release.Canary: 1},
@@ -191,7 +191,7 @@ func TestWaitReady(t *testing.T) {
 			},
 			after: 5 * time.Minute,
 			want: "subset canary: 0 of 1 pods ready: pod canary-0: container app: Unhealthy: Startup probe failed: connection refused; " +
-				"check `containerPort` and `readinessPath`, or give the app more than its 5m0s in `startSeconds`",
+				"check `containerPort`, `readinessPath` and `readinessProtocol`, or give the app more than its 5m0s in `startSeconds`",
 		},
 		"quota": {
 			subsets: map[string]int{release.Canary: 1},
@@ -337,7 +337,7 @@ func TestWaitReadyReportsAnAppThatDoesNotAnswer(t *testing.T) {
 		require.Equal(t, map[string]time.Duration{
 			"canary: 0 of 1 pods ready (Unhealthy)": 0,
 			"canary: 0 of 1 pods ready (Unhealthy: Startup probe failed: connection refused; " +
-				"check `containerPort` and `readinessPath`, or give the app more than its 5m0s in `startSeconds`)": 11 * time.Second,
+				"check `containerPort`, `readinessPath` and `readinessProtocol`, or give the app more than its 5m0s in `startSeconds`)": 11 * time.Second,
 			"canary: 1 of 1 pods ready, 1 of them for less than 3s": time.Minute + time.Second,
 			"canary: 1 of 1 pods ready":                             time.Minute + 4*time.Second,
 		}, told)

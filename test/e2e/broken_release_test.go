@@ -51,7 +51,7 @@ func TestBrokenRelease(t *testing.T) {
 		settings: []string{"canaryImage=" + harness.ImageDeaf},
 		first:    "startSeconds=10",
 		says: `pod \S+: container app: Unhealthy: Startup probe failed: .*; ` +
-			`check .containerPort. and .readinessPath., or give the app more than its 10s in .startSeconds.`,
+			`check .containerPort., .readinessPath. and .readinessProtocol., or give the app more than its 10s in .startSeconds.`,
 		within: time.Minute,
 	}, {
 		// No setting asks a pod for more than a node has: the cluster is made full instead.

@@ -23,6 +23,6 @@ func TestSlowStart(t *testing.T) {
 	require.Zero(t, o.Code, o.All)
 	require.Greater(t, o.Took, 70*time.Second)
 	require.Regexp(t, `canary: 0 of 1 pods ready.* \(Unhealthy: Startup probe failed: .*; `+
-		"check `containerPort` and `readinessPath`, or give the app more than its 10m0s in `startSeconds`\\)", o.All)
+		"check `containerPort`, `readinessPath` and `readinessProtocol`, or give the app more than its 10m0s in `startSeconds`\\)", o.All)
 	a.RequireSplit(t, 50)
 }
