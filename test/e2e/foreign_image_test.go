@@ -4,7 +4,10 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -16,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"canary/internal/kube"
+	"canary/internal/release"
 	"canary/test/e2e/harness"
 )
 
@@ -34,6 +38,7 @@ func TestForeignImage(t *testing.T) {
 	p.Set(t, "canaryWeight", "50")
 	p.Up(t)
 	a.RequireSplit(t, 50)
+	requireTruth(t, a)
 
 	stable := harness.PodsOf(t, c, a.Namespace, a.Name, "stable")
 	require.Len(t, stable, 1)
@@ -48,6 +53,35 @@ func TestForeignImage(t *testing.T) {
 			t.Logf("stable runs %s", status.ImageID)
 		}
 	}
+}
+
+// requireTruth compares what the proxy says about who answered with what the app says of itself. To a request that does
+// not ask, the proxy says nothing.
+func requireTruth(t *testing.T, a harness.App) {
+	t.Helper()
+	seen := map[string]int{}
+	for i := range 100 {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/", a.Port), nil)
+		require.NoError(t, err)
+		request.Host = a.Host
+		if i%2 == 0 {
+			request.Header.Set(release.AskHeader, "yes")
+		}
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		var answer struct{ Subset string }
+		err = json.NewDecoder(response.Body).Decode(&answer)
+		require.NoError(t, errors.Join(err, response.Body.Close()))
+		for _, subset := range []string{release.Stable, release.Canary} {
+			want := ""
+			if subset == answer.Subset {
+				want = request.Header.Get(release.AskHeader)
+			}
+			require.Equal(t, want, response.Header.Get(release.AnswerHeader(subset)), "subset %s answered", answer.Subset)
+		}
+		seen[answer.Subset]++
+	}
+	require.Len(t, seen, 2, "%v", seen)
 }
 
 // serveRegistry runs the registry on the node's own network until the test is over.
