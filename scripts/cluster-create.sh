@@ -147,6 +147,10 @@ port_holder() {
 # check_settings refuses settings that the cluster was not made with: it cannot take them on, and it is in use.
 check_settings() {
   made_with=$(cluster_label canary.cluster-settings)
+  case $made_with in
+    *metricsServer=*) ;;
+    *) made_with="$made_with metricsServer=false" ;; # made before there was this key
+  esac
   [ "$made_with" != "$CLUSTER_SETTINGS" ] || return 0
   set -f
   changes=

@@ -135,7 +135,7 @@ func TestChangedSettingsAreRefused(t *testing.T) {
 	m.succeeds("cluster-create.sh")
 	m.calls("k3d")
 	require.NoError(t, os.WriteFile(filepath.Join(m.project, "httpPort=9"), nil, 0o600))
-	m.with("CLUSTER_CONFIG="+configOf(5), "CLUSTER_SETTINGS=agents=5 httpPort=* k3sImage=rancher/k3s:v1", "PULUMI_COMMAND_STDOUT=before")
+	m.with("CLUSTER_CONFIG="+configOf(5), "CLUSTER_SETTINGS=agents=5 httpPort=* k3sImage=rancher/k3s:v1 metricsServer=false", "PULUMI_COMMAND_STDOUT=before")
 	got := m.refuses("cluster-create.sh",
 		"agents is 2 and 5 is asked for", "httpPort is 80 and * is asked for", "pulumi destroy, then pulumi up",
 		"pulumi config set agents 2; pulumi config set httpPort 80")

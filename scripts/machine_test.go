@@ -83,7 +83,7 @@ func newMachine(t *testing.T) *machine {
 		"CLUSTER_NAME":          "canary",
 		"CLUSTER_ID":            "0123456789abcdef",
 		"CLUSTER_CONFIG":        configOf(2),
-		"CLUSTER_SETTINGS":      "agents=2 httpPort=80 k3sImage=rancher/k3s:v1",
+		"CLUSTER_SETTINGS":      "agents=2 httpPort=80 k3sImage=rancher/k3s:v1 metricsServer=false",
 		"CLUSTER_HTTP_PORT":     freePort(t),
 		"CLUSTER_READY_SECONDS": "0",
 		"K3D_CONFIG":            "the environment of the user",

@@ -23,6 +23,7 @@ import (
 const (
 	namespaceType       = "kubernetes:core/v1:Namespace"
 	configMapType       = "kubernetes:core/v1:ConfigMap"
+	autoscalerType      = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 	secretType          = "kubernetes:core/v1:Secret"
 	serviceType         = "kubernetes:core/v1:Service"
 	deploymentType      = "kubernetes:apps/v1:Deployment"

@@ -62,10 +62,11 @@ func newPhases(ctx *pulumi.Context, name string, args *Args) (phases, error) {
 // wanted is where the configuration leads a rollout.
 func wanted(c *config.Config) (rollout.Wanted, error) {
 	objects, err := asWritten(c)
+	stable, canary := subsetsOf(c)
 	return rollout.Wanted{
 		Objects: objects,
 		Split:   weights(c),
-		Pods:    map[string]int{release.Stable: c.StableReplicas, release.Canary: c.CanaryReplicas},
+		Pods:    map[string]release.Pods{release.Stable: stable.pods, release.Canary: canary.pods},
 		Timeout: c.ConvergeTimeout,
 		Gateway: c.Istio.Gateway,
 	}, err
@@ -103,6 +104,16 @@ func (p phases) podsKeepStill(deployment, subset string) (pulumi.ResourceOption,
 		}
 		return p.inHook(func(ctx context.Context, cluster rollout.Cluster, _ rollout.Voice) error {
 			return p.session.rollout.CheckPodChange(ctx, cluster, subset, changes)
+		}, nil)
+	})
+}
+
+// started makes a subset have its least number of pods once its autoscaler is
+// written: that leaves a Deployment alone that asks for none.
+func (p phases) started(autoscaler string, s subset) (pulumi.ResourceOption, error) {
+	return p.hooks.AfterWrite(autoscaler+": least pods", func() error {
+		return p.inHook(func(ctx context.Context, cluster rollout.Cluster, _ rollout.Voice) error {
+			return cluster.AtLeast(ctx, s.name, s.pods.Min)
 		}, nil)
 	})
 }

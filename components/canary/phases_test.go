@@ -26,7 +26,7 @@ func TestWanted(t *testing.T) {
 	got.Objects = nil // see TestAsWritten
 	require.Equal(t, rollout.Wanted{
 		Split:   release.Split{Stable: 8750, Canary: 1250},
-		Pods:    map[string]int{release.Stable: 3, release.Canary: 2},
+		Pods:    map[string]release.Pods{release.Stable: release.Fixed(3), release.Canary: release.Fixed(2)},
 		Timeout: 90 * time.Second,
 		Gateway: "ingress",
 	}, got)

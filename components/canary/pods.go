@@ -45,7 +45,7 @@ func deployment(c *config.Config, s subset) (*appsv1.Deployment, error) {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
 		ObjectMeta: objectMeta(c, s.object, s.labels(), map[string]string{skipAwait: "true"}),
 		Spec: appsv1.DeploymentSpec{
-			Replicas: new(int32(s.replicas)), //nolint:gosec // at most 100
+			Replicas: new(int32(s.pods.Min)), //nolint:gosec // at most 100
 			Selector: &metav1.LabelSelector{MatchLabels: s.labels()},
 			Strategy: appsv1.DeploymentStrategy{
 				Type:          appsv1.RollingUpdateDeploymentStrategyType,

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
-	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -52,7 +51,7 @@ func (b builder) workloads() (workloads, error) {
 
 	stable, canary := subsetsOf(cfg)
 	for _, s := range []subset{stable, canary} {
-		if s.replicas == 0 {
+		if s.pods.Max == 0 {
 			w.off = &s
 			continue
 		}
@@ -83,22 +82,30 @@ func (b builder) deployment(s subset, w workloads, opts ...pulumi.ResourceOption
 		}
 		needs = append(needs, secret)
 	}
-	object, err := deployment(cfg, s)
-	if err != nil {
-		return nil, fail(err)
-	}
-	fields, err := fieldsOf(object)
-	if err != nil {
-		return nil, fail(err)
-	}
 	still, err := b.phases.podsKeepStill(name, s.name)
 	if err != nil {
 		return nil, fail(err)
 	}
-	registered := new(appsv1.Deployment)
-	opts = append(opts, b.child(), after(needs...), still)
-	if err := b.ctx.RegisterResource("kubernetes:apps/v1:Deployment", name, pulumi.ToMap(fields), registered, opts...); err != nil {
+	object, err := deployment(cfg, s)
+	if err != nil {
 		return nil, fail(err)
+	}
+	opts = append(opts, after(needs...), still)
+	if s.pods.Autoscaled() {
+		opts = append(opts, pulumi.IgnoreChanges([]string{"spec.replicas"}))
+	}
+	registered, err := b.object("kubernetes:apps/v1:Deployment", name, object, opts...)
+	if err != nil {
+		return nil, fail(err)
+	}
+	if s.pods.Autoscaled() {
+		started, err := b.phases.started(name, s)
+		if err != nil {
+			return nil, fail(err)
+		}
+		if _, err := b.object("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", name, autoscaler(cfg, s), after(registered), started); err != nil {
+			return nil, fail(err)
+		}
 	}
 	return registered, nil
 }
@@ -171,6 +178,20 @@ func (b builder) customResource(o istioObject, opts ...pulumi.ResourceOption) (p
 		return nil, fmt.Errorf("register %s %s: %w", o.kind, o.name, err)
 	}
 	return r, nil
+}
+
+// object registers one of Kubernetes' own types.
+func (b builder) object(token, name string, object any, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+	fields, err := fieldsOf(object)
+	if err != nil {
+		return nil, err
+	}
+	type kubernetesObject struct{ pulumi.CustomResourceState }
+	registered := new(kubernetesObject)
+	if err := b.ctx.RegisterResource(token, name, pulumi.ToMap(fields), registered, append(opts, b.child())...); err != nil {
+		return nil, err
+	}
+	return registered, nil
 }
 
 func (b builder) child() pulumi.ResourceOption { return pulumi.Parent(b.component) }

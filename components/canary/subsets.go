@@ -20,8 +20,8 @@ type subset struct {
 	image string
 	// example says that it runs the example app instead of the user's image.
 	example bool
-	// replicas is the wanted number of pods.
-	replicas int
+	// pods is the wanted number of pods.
+	pods release.Pods
 	// env are the environment variables of its container.
 	env config.Environment
 }
@@ -31,11 +31,11 @@ type subset struct {
 func subsetsOf(c *config.Config) (stable, canary subset) {
 	stable = subset{
 		name: release.Stable, app: c.Name, object: c.Name,
-		image: c.StableImage, replicas: c.StableReplicas, env: c.Env,
+		image: c.StableImage, pods: release.Pods{Min: c.StableReplicas, Max: c.StableMaxReplicas}, env: c.Env,
 	}
 	canary = subset{
 		name: release.Canary, app: c.Name, object: c.Name + "-canary",
-		image: cmp.Or(c.CanaryImage, c.StableImage), replicas: c.CanaryReplicas, env: c.CanaryEnv,
+		image: cmp.Or(c.CanaryImage, c.StableImage), pods: release.Pods{Min: c.CanaryReplicas, Max: c.CanaryMaxReplicas}, env: c.CanaryEnv,
 	}
 	for _, s := range []*subset{&stable, &canary} {
 		if s.image == "" {

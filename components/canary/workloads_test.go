@@ -10,6 +10,7 @@ import (
 
 	"canary/internal/config"
 	"canary/internal/pulumitest"
+	"canary/internal/rollout/rollouttest"
 )
 
 func TestWorkloads(t *testing.T) {
@@ -50,6 +51,7 @@ func TestWorkloads(t *testing.T) {
 		{"grpc-service", serviceType, "app", map[string]string{"protocol": "grpc"}},
 		{"grpc-deployment-stable", deploymentType, "app-stable", map[string]string{"protocol": "grpc", "stableImage": "shop:1"}},
 		{"tcp-deployment-stable", deploymentType, "app-stable", map[string]string{"readinessProtocol": "tcp", "readinessPort": "9001", "stableImage": "shop:1"}},
+		{"autoscaler-canary", autoscalerType, "app-canary", map[string]string{"canaryReplicas": "2", "canaryMaxReplicas": "5"}},
 		{"env-deployment-stable", deploymentType, "app-stable", environment},
 		{"env-deployment-canary", deploymentType, "app-canary", environment},
 	}
@@ -118,6 +120,23 @@ func TestConfigurationRollsPods(t *testing.T) {
 	require.Equal(t, same, annotation(map[string]string{"canaryWeight": "50", "stableReplicas": "3"}))
 	require.NotEqual(t, same, annotation(map[string]string{"containerPort": "8081"}))
 	require.Nil(t, annotation(map[string]string{"stableImage": "shop:1"}))
+}
+
+// Where an autoscaler decides, the number of pods is not the stack's.
+func TestAutoscaledReplicas(t *testing.T) {
+	t.Parallel()
+	r := preview(t, map[string]string{"canaryMaxReplicas": "5"})
+	require.Equal(t, []string{"spec.replicas"}, find(t, r, deploymentType, "app-canary").RPC.GetIgnoreChanges())
+	require.Empty(t, find(t, r, deploymentType, "app-stable").RPC.GetIgnoreChanges())
+	require.Len(t, r.OfType(autoscalerType), 1)
+
+	app := &rollouttest.Cluster{}
+	hooks := &recordedHooks{}
+	cfg := configuration(t, map[string]string{"canaryMaxReplicas": "5"})
+	_, err := pulumitest.Run(hooked(cfg, reaching(app), hooks, nil), pulumitest.WithOutputs(written(app)))
+	require.NoError(t, err)
+	require.NoError(t, hooks.run("app-canary: least pods", nil))
+	require.Contains(t, app.Calls(), "at least 1 of canary")
 }
 
 // A secret value is in a Secret, marked as one, and nowhere else; the pods follow it.

@@ -31,7 +31,7 @@ func asWritten(c *config.Config) ([]drift.Object, error) {
 	}
 	stable, canary := subsetsOf(c)
 	for _, s := range []subset{stable, canary} {
-		if s.replicas == 0 {
+		if s.pods.Max == 0 {
 			continue
 		}
 		if len(s.secretEnv()) > 0 {
@@ -40,12 +40,15 @@ func asWritten(c *config.Config) ([]drift.Object, error) {
 		if s.example {
 			objects = append(objects, core("ConfigMap", s.object, map[string]any{"data": map[string]any{nginxConfigKey: nginxConfig(s.name, c.ContainerPort)}}))
 		}
+		spec := map[string]any{
+			"template": map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": containerName, "image": s.image}}}},
+		}
+		if !s.pods.Autoscaled() {
+			spec["replicas"] = s.pods.Min
+		}
 		objects = append(objects, drift.Object{
 			APIVersion: "apps/v1", Kind: "Deployment", Namespace: c.Namespace, Name: s.object,
-			Fields: map[string]any{"spec": map[string]any{
-				"replicas": s.replicas,
-				"template": map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": containerName, "image": s.image}}}},
-			}},
+			Fields: map[string]any{"spec": spec},
 		})
 	}
 	for _, object := range []istioObject{strictMTLS(), gatewayObject(c), destinationRuleObject(c), virtualServiceObject(c)} {

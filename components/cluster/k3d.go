@@ -71,10 +71,10 @@ func k3dConfig(c config.Cluster, stackName string) ([]byte, error) {
 	const servers = 1
 	everywhere, onServers := []string{"all"}, []string{"server:*"}
 
-	// Istio's ingress gateway is what serves the port that Traefik would take; nothing asks for metrics.
-	args := []k3dFiltered{
-		{Arg: "--disable=traefik", NodeFilters: onServers},
-		{Arg: "--disable=metrics-server", NodeFilters: onServers},
+	// Istio's ingress gateway is what serves the port that Traefik would take.
+	args := []k3dFiltered{{Arg: "--disable=traefik", NodeFilters: onServers}}
+	if !c.MetricsServer {
+		args = append(args, k3dFiltered{Arg: "--disable=metrics-server", NodeFilters: onServers})
 	}
 	if c.Agents > 0 {
 		args = append(args, k3dFiltered{
@@ -117,5 +117,5 @@ func k3dConfig(c config.Cluster, stackName string) ([]byte, error) {
 // settings gives what a living cluster cannot take on, by the names of the keys in the stack's configuration. It is
 // written on the cluster, and compared and shown by scripts/cluster-create.sh. No value holds a space.
 func settings(c config.Cluster) string {
-	return fmt.Sprintf("agents=%d httpPort=%d k3sImage=%s", c.Agents, c.HTTPPort, c.K3sImage)
+	return fmt.Sprintf("agents=%d httpPort=%d k3sImage=%s metricsServer=%t", c.Agents, c.HTTPPort, c.K3sImage, c.MetricsServer)
 }

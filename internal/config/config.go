@@ -23,6 +23,9 @@ type Config struct {
 	StableReplicas int
 	// CanaryReplicas is the wanted number of canary pods, 0 to 100; 0 only at weight 0.
 	CanaryReplicas int
+	// StableMaxReplicas and CanaryMaxReplicas are how many pods an autoscaler may make of a subset; each is
+	// at least the wanted number, and the same where there is none.
+	StableMaxReplicas, CanaryMaxReplicas int
 	// ContainerPort is the port on which the app serves.
 	ContainerPort int
 	// Protocol is what it speaks there: ProtocolHTTP, ProtocolHTTP2 or ProtocolGRPC.
@@ -89,6 +92,8 @@ type Cluster struct {
 	K3sImage string
 	// HTTPPort is the port of this machine that reaches the ingress gateway.
 	HTTPPort int
+	// MetricsServer is whether the k3d cluster has Kubernetes' metrics-server.
+	MetricsServer bool
 	// Kubeconfig is a path or the content itself, never empty with an existing cluster. It may hold
 	// credentials: keep it out of output and mark it secret before it enters the state.
 	Kubeconfig string

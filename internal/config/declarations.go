@@ -10,6 +10,12 @@ import (
 // What image references must look like.
 const imageAllowed = "an image reference with a tag or a digest"
 
+const maxReplicas = 100
+
+// CPUTarget is the CPU that an autoscaler aims at, in percent of what the app's
+// container requests.
+const CPUTarget = 80
+
 // An array and not a map: messages and documents follow this order.
 var declarations = []declaration{{
 	Key: Key{"canaryWeight", "0",
@@ -46,12 +52,24 @@ var declarations = []declaration{{
 }, {
 	Key: Key{"stableReplicas", "1",
 		"Pods of the stable subset: 1 to 100."},
-	rule: wholeNumber(1, 100, func(c *Config) *int { return &c.StableReplicas }),
+	rule: wholeNumber(1, maxReplicas, func(c *Config) *int { return &c.StableReplicas }),
 }, {
 	Key: Key{"canaryReplicas", "1",
 		"Pods of the canary subset: 0 to 100, and 0 only while canaryWeight is 0."},
-	rule: wholeNumber(0, 100, func(c *Config) *int { return &c.CanaryReplicas }).
+	rule: wholeNumber(0, maxReplicas, func(c *Config) *int { return &c.CanaryReplicas }).
 		and(", and 0 only with canaryWeight 0"),
+}, {
+	Key: Key{"stableMaxReplicas", "",
+		"Most pods of the stable subset: at least stableReplicas, at most 100; an autoscaler, which needs a metrics-server in the cluster, then keeps the CPU of the app's containers at " + strconv.Itoa(CPUTarget) + " % of what they request. Empty means no autoscaler."},
+	rule: wholeNumber(1, maxReplicas, func(c *Config) *int { return &c.StableMaxReplicas }).
+		and(", at least stableReplicas"),
+	example: "5",
+}, {
+	Key: Key{"canaryMaxReplicas", "",
+		"The same for the canary subset and canaryReplicas, which must not be 0 then."},
+	rule: wholeNumber(1, maxReplicas, func(c *Config) *int { return &c.CanaryMaxReplicas }).
+		and(", at least canaryReplicas, and empty with canaryReplicas 0"),
+	example: "5",
 }, {
 	Key: Key{"containerPort", "8080",
 		"TCP port on which the app's container serves: 1 to 65535."},
@@ -120,6 +138,10 @@ var declarations = []declaration{{
 	Key: Key{"httpPort", "80",
 		"TCP port of this machine that reaches the ingress gateway: 1 to 65535."},
 	rule: wholeNumber(1, 65535, func(c *Config) *int { return &c.Cluster.HTTPPort }),
+}, {
+	Key: Key{"metricsServer", "false",
+		"Whether the k3d cluster runs Kubernetes' metrics-server, which autoscalers go by: true or false."},
+	rule: trueOrFalse(func(c *Config) *bool { return &c.Cluster.MetricsServer }),
 }, {
 	Key: Key{"kubeconfig", "",
 		"Kubeconfig of the existing cluster, as a file's path or as the content itself, which belongs in a secret; needed with clusterProvider existing and allowed only there."},

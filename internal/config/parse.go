@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -73,6 +74,8 @@ func (p *parser) derive() {
 	if c.CanaryImage == "" {
 		c.CanaryImage = c.StableImage
 	}
+	c.StableMaxReplicas = cmp.Or(c.StableMaxReplicas, c.StableReplicas)
+	c.CanaryMaxReplicas = cmp.Or(c.CanaryMaxReplicas, c.CanaryReplicas)
 	if c.Readiness.Protocol == "" {
 		c.Readiness.Protocol = ReadinessHTTP
 		if c.Protocol == ProtocolGRPC {
@@ -99,6 +102,12 @@ func (p *parser) checkTogether() {
 	c := &p.config
 	if p.good("canaryWeight", "canaryReplicas") && c.CanaryReplicas == 0 && c.CanaryWeight > 0 {
 		p.refuse("canaryReplicas", " with canaryWeight "+p.found(mustFind("canaryWeight")), "pulumi config set canaryReplicas 1")
+	}
+	if p.good("stableReplicas", "stableMaxReplicas") && c.StableMaxReplicas < c.StableReplicas {
+		p.refuse("stableMaxReplicas", " with stableReplicas "+p.found(mustFind("stableReplicas")), "pulumi config rm stableMaxReplicas")
+	}
+	if p.good("canaryReplicas", "canaryMaxReplicas") && (c.CanaryMaxReplicas < c.CanaryReplicas || c.CanaryMaxReplicas > 0 && c.CanaryReplicas == 0) {
+		p.refuse("canaryMaxReplicas", " with canaryReplicas "+p.found(mustFind("canaryReplicas")), "pulumi config rm canaryMaxReplicas")
 	}
 	if p.good("name", "namespace", "host") && slices.Contains(serviceHosts(c), c.Host) {
 		p.refuse("host", ", which is the Service's own name", "pulumi config rm host")

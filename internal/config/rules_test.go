@@ -75,6 +75,12 @@ func TestRules(t *testing.T) {
 			key: "canaryReplicas", good: []string{"0", "1", "100"}, bad: []string{"", "101", "-1", "00"},
 			allowed: "a whole number from 0 to 100, and 0 only with canaryWeight 0; for example: pulumi config set canaryReplicas 1",
 		}, {
+			key: "stableMaxReplicas", good: []string{"", "1", "100"}, bad: []string{"0", "101", "-1"},
+			allowed: "a whole number from 1 to 100, at least stableReplicas; for example: pulumi config set stableMaxReplicas 5",
+		}, {
+			key: "canaryMaxReplicas", good: []string{"", "1", "100"}, bad: []string{"0", "101"},
+			allowed: "a whole number from 1 to 100, at least canaryReplicas, and empty with canaryReplicas 0; for example: pulumi config set canaryMaxReplicas 5",
+		}, {
 			key: "containerPort", good: []string{"1", "65535"}, bad: []string{"", "0", "65536", "http", "99999999999999999999"},
 			allowed: "a whole number from 1 to 65535; for example: pulumi config set containerPort 8080",
 		}, {
@@ -124,6 +130,9 @@ func TestRules(t *testing.T) {
 		}, {
 			key: "httpPort", good: []string{"1", "65535"}, bad: []string{"", "0", "65536"},
 			allowed: "a whole number from 1 to 65535; for example: pulumi config set httpPort 80",
+		}, {
+			key: "metricsServer", good: []string{"true", "false"}, bad: []string{"", "yes"},
+			allowed: "true or false; for example: pulumi config set metricsServer false",
 		}, {
 			key: "context", with: existing, good: []string{"", "me@staging", "arn:aws:eks:x"}, bad: []string{"a\nb"},
 			allowed: "the name of a context, only with clusterProvider existing; for example: pulumi config set context staging",
@@ -221,6 +230,12 @@ func TestRulesInFull(t *testing.T) {
 	}, {
 		"import by digest", map[string]string{"importImages": "a:1@sha256:" + strings.Repeat("0", 64)},
 		`importImages: found "a:1@sha256:` + strings.Repeat("0", 64) + `", of which "a:1@sha256:` + strings.Repeat("0", 64) + `" cannot be used; allowed: image references with a tag and no digest, separated by commas or spaces, only with clusterProvider k3d; for example: pulumi config set importImages app:1.0.0,app:1.1.0`,
+	}, {
+		"fewer at most than at least", map[string]string{"stableReplicas": "3", "stableMaxReplicas": "2"},
+		`stableMaxReplicas: found "2" with stableReplicas "3"; allowed: a whole number from 1 to 100, at least stableReplicas; run: pulumi config rm stableMaxReplicas`,
+	}, {
+		"an autoscaler of nothing", map[string]string{"canaryReplicas": "0", "canaryMaxReplicas": "2"},
+		`canaryMaxReplicas: found "2" with canaryReplicas "0"; allowed: a whole number from 1 to 100, at least canaryReplicas, and empty with canaryReplicas 0; run: pulumi config rm canaryMaxReplicas`,
 	}, {
 		"no Istio with k3d", map[string]string{"istioInstall": "false"},
 		`istioInstall: found "false" with clusterProvider "k3d"; allowed: true or false, and false only with clusterProvider existing; for example: pulumi config set istioInstall true`,

@@ -55,6 +55,16 @@ func (r Register) BeforeWrite(name string, run func() error) (pulumi.ResourceOpt
 	return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeCreate: hook, BeforeUpdate: hook}), nil
 }
 
+// AfterWrite runs a function after a resource was created or changed in place.
+// The name is as in BeforeCreate.
+func (r Register) AfterWrite(name string, run func() error) (pulumi.ResourceOption, error) {
+	hook, err := r.register(name, func(*pulumi.ResourceHookArgs) error { return run() })
+	if err != nil {
+		return nil, err
+	}
+	return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{AfterCreate: hook, AfterUpdate: hook}), nil
+}
+
 func (r Register) register(name string, run pulumi.ResourceHookFunction) ([]*pulumi.ResourceHook, error) {
 	hook, err := r(name, run, nil)
 	if err != nil {

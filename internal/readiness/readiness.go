@@ -39,7 +39,7 @@ const (
 type readiness struct {
 	workloads workloads
 	app       release.App
-	subsets   map[string]int
+	subsets   map[string]release.Pods
 	report    func(string)
 
 	readySince map[string]time.Time // by run, of the pods that were ready in the last look; nil before it
@@ -63,7 +63,7 @@ func (a advance) reached(stages int, now time.Time) advance {
 	return a
 }
 
-func newReadiness(w workloads, app release.App, subsets map[string]int, report func(string)) *readiness {
+func newReadiness(w workloads, app release.App, subsets map[string]release.Pods, report func(string)) *readiness {
 	if report == nil {
 		report = func(string) {}
 	}
@@ -167,8 +167,8 @@ func (r *readiness) fresh(pods []*corev1.Pod, readySince map[string]time.Time, n
 // names lists the subsets that want pods, in a fixed order.
 func (r *readiness) names() []string {
 	var names []string
-	for name, wanted := range r.subsets {
-		if wanted > 0 {
+	for name, pods := range r.subsets {
+		if pods.Max > 0 {
 			names = append(names, name)
 		}
 	}

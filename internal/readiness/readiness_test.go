@@ -25,35 +25,48 @@ func TestWaitReady(t *testing.T) {
 		return with("new", podWith(corev1.ContainerStatus{RestartCount: 2, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(3, "Error", "")}))
 	}
 	for name, tc := range map[string]struct {
-		subsets map[string]int
+		subsets map[string]release.Pods
 		work    fakeWorkloads
 		after   time.Duration
 		want    string // "" for success
 	}{
 		"ready at once": {
-			subsets: map[string]int{release.Stable: 1, release.Canary: 2},
+			subsets: map[string]release.Pods{release.Stable: release.Fixed(1), release.Canary: release.Fixed(2)},
 			work: fakeWorkloads{build: func(time.Duration) snapshot {
 				return deployed(release.Stable, readyPod("new")).and(deployed(release.Canary, readyPod("new"), readyPod("new"), endingPod("old")))
 			}},
 		},
 		"ready, but without a sidecar": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work:    fakeWorkloads{repair: "type this", build: func(time.Duration) snapshot { return deployed(release.Canary, plainPod()) }},
 			want: "subset canary: 0 of 1 pods ready: pod canary-0: NoSidecar: it has no container istio-proxy, so its traffic is neither split nor encrypted; " +
 				"type this",
 		},
 		"ready, but without a sidecar, and nobody may know why": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work:    fakeWorkloads{build: func(time.Duration) snapshot { return deployed(release.Canary, plainPod()) }},
 			want: "subset canary: 0 of 1 pods ready: pod canary-0: NoSidecar: it has no container istio-proxy, so its traffic is neither split nor encrypted; " +
 				"check the labels of namespace ns and Istio's webhooks that inject sidecars",
 		},
+		"an autoscaler wants more": {
+			subsets: map[string]release.Pods{release.Canary: {Min: 1, Max: 3}},
+			work: fakeWorkloads{build: func(since time.Duration) snapshot {
+				pods := []corev1.Pod{readyPod("new")}
+				if since > 5*time.Second {
+					pods = append(pods, readyPod("new"))
+				}
+				s := deployed(release.Canary, pods...)
+				s.deployments[0].Spec.Replicas = new(int32(2))
+				return s
+			}},
+			after: 8 * time.Second,
+		},
 		"nothing wanted": {
-			subsets: map[string]int{release.Canary: 0},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(0)},
 			work:    fakeWorkloads{build: func(time.Duration) snapshot { return snapshot{} }},
 		},
 		"ready for a moment, again and again": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{build: func(since time.Duration) snapshot {
 				switch {
 				case since < 10*time.Second:
@@ -72,7 +85,7 @@ func TestWaitReady(t *testing.T) {
 			want:  "subset canary: 0 of 1 pods ready: pod canary-0: container app: CrashLoopBackOff: exited with code 3, restarted 2 times",
 		},
 		"ready, but restarted a moment ago": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{build: func(since time.Duration) snapshot {
 				if since > time.Second {
 					return deployed(release.Canary, crashing())
@@ -87,7 +100,7 @@ func TestWaitReady(t *testing.T) {
 			want:  "subset canary: 0 of 1 pods ready: pod canary-0: container app: CrashLoopBackOff: exited with code 3, restarted 2 times",
 		},
 		"ready for long, and restarted long ago": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{build: func(time.Duration) snapshot {
 				pod := readyPod("new")
 				pod.Status.ContainerStatuses[0].RestartCount = 1
@@ -97,7 +110,7 @@ func TestWaitReady(t *testing.T) {
 			}},
 		},
 		"pods of the version before do not count": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{build: func(since time.Duration) snapshot {
 				switch {
 				case since < 20*time.Second:
@@ -112,7 +125,7 @@ func TestWaitReady(t *testing.T) {
 			after: 60 * time.Second,
 		},
 		"a change that the controller has not seen": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{build: func(since time.Duration) snapshot {
 				s := deployed(release.Canary, readyPod("new"))
 				s.deployments[0].Generation = 2
@@ -122,17 +135,17 @@ func TestWaitReady(t *testing.T) {
 			after: 5*time.Second + steadyAfter,
 		},
 		"crash loop with log": {
-			subsets: map[string]int{release.Canary: 2},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(2)},
 			work:    fakeWorkloads{logs: "start\npanic: no config\n", build: func(time.Duration) snapshot { return deployed(release.Canary, readyPod("new"), crashing()) }},
 			want:    "subset canary: 1 of 2 pods ready: pod canary-1: container app: CrashLoopBackOff: exited with code 3, restarted 2 times; last log line: \"panic: no config\"; see `kubectl logs -n ns canary-1 -c app --previous`",
 		},
 		"crash loop without log": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work:    fakeWorkloads{build: func(time.Duration) snapshot { return deployed(release.Canary, crashing()) }},
 			want:    "subset canary: 0 of 1 pods ready: pod canary-0: container app: CrashLoopBackOff: exited with code 3, restarted 2 times",
 		},
 		"missing image": {
-			subsets: map[string]int{release.Stable: 1, release.Canary: 1},
+			subsets: map[string]release.Pods{release.Stable: release.Fixed(1), release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{build: func(since time.Duration) snapshot {
 				reason := "ErrImagePull"
 				if since > 8*time.Second {
@@ -144,7 +157,7 @@ func TestWaitReady(t *testing.T) {
 			want:  "subset canary: 0 of 1 pods ready: pod canary-0: container app: ImagePullBackOff: not found; check the image's name and tag; a private registry needs `imagePullSecret`, an image that only this machine has needs `importImages`",
 		},
 		"unschedulable": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{build: func(time.Duration) snapshot {
 				return deployed(release.Canary, with("new", unplaced("0/4 nodes are available")))
 			}},
@@ -152,7 +165,7 @@ func TestWaitReady(t *testing.T) {
 			want:  "subset canary: 0 of 1 pods ready: pod canary-0: Unschedulable: 0/4 nodes are available; no node can take the pod: free or add capacity, or ask for less",
 		},
 		"unschedulable for a moment": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{build: func(since time.Duration) snapshot {
 				if since < 8*time.Second {
 					return deployed(release.Canary, with("new", unplaced("0/4 nodes are available")))
@@ -162,7 +175,7 @@ func TestWaitReady(t *testing.T) {
 			after: 8*time.Second + steadyAfter,
 		},
 		"bad probe": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{
 				build: func(time.Duration) snapshot { return deployed(release.Canary, startingPod()) },
 				event: []corev1.Event{event(corev1.EventTypeWarning, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404", 1)},
@@ -171,7 +184,7 @@ func TestWaitReady(t *testing.T) {
 			want:  "subset canary: 0 of 1 pods ready: pod canary-0: container app: Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404; check `containerPort`, `readinessPath` and `readinessProtocol`",
 		},
 		"an app that starts slowly": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{
 				build: func(since time.Duration) snapshot {
 					if since < 4*time.Minute {
@@ -184,7 +197,7 @@ func TestWaitReady(t *testing.T) {
 			after: 4*time.Minute + steadyAfter,
 		},
 		"an app that starts too slowly": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{
 				build: func(time.Duration) snapshot { return deployed(release.Canary, with("new", slowStarter(false))) },
 				event: []corev1.Event{event(corev1.EventTypeWarning, "Unhealthy", "Startup probe failed: connection refused", 1)},
@@ -194,7 +207,7 @@ func TestWaitReady(t *testing.T) {
 				"check `containerPort`, `readinessPath` and `readinessProtocol`, or give the app more than its 5m0s in `startSeconds`",
 		},
 		"quota": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{build: func(time.Duration) snapshot {
 				s := deployed(release.Canary)
 				s.deployments[0].Status.Conditions = []appsv1.DeploymentCondition{{
@@ -206,19 +219,19 @@ func TestWaitReady(t *testing.T) {
 			want:  "subset canary: 0 of 1 pods ready: FailedCreate: exceeded quota: q; the namespace does not admit the pod: check its quota, its limit ranges and its admission webhooks",
 		},
 		"no Deployment": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work:    fakeWorkloads{build: func(time.Duration) snapshot { return deployed(release.Stable, readyPod("new")) }},
 			after:   shortPatience,
 			want:    "subset canary: 0 of 1 pods ready: NoDeployment: namespace app-example has no Deployment with the labels app.kubernetes.io/name=app-example and app.kubernetes.io/subset=canary; `pulumi up --refresh` makes it again",
 		},
 		"no progress": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work:    fakeWorkloads{build: func(time.Duration) snapshot { return deployed(release.Canary, startingPod()) }},
 			after:   progressLimit,
 			want:    "subset canary: 0 of 1 pods ready: pod canary-0: container app: NotReady: runs, but is not ready (no progress for 2m0s); `kubectl describe` of the pod or its Deployment tells more",
 		},
 		"pods that are replaced again and again": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{build: func(since time.Duration) snapshot {
 				s := deployed(release.Canary, startingPod())
 				s.pods[0].UID = types.UID(fmt.Sprint(since / (30 * time.Second)))
@@ -228,7 +241,7 @@ func TestWaitReady(t *testing.T) {
 			want:  "no progress for 2m0s",
 		},
 		"a large image": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{
 				event: []corev1.Event{event(corev1.EventTypeNormal, "Pulling", `Pulling image "large"`, 1)},
 				build: func(since time.Duration) snapshot {
@@ -241,7 +254,7 @@ func TestWaitReady(t *testing.T) {
 			after: 5*time.Minute + steadyAfter,
 		},
 		"progress starts anew for a subset that was ready": {
-			subsets: map[string]int{release.Stable: 1, release.Canary: 1},
+			subsets: map[string]release.Pods{release.Stable: release.Fixed(1), release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{
 				event: []corev1.Event{event(corev1.EventTypeNormal, "Pulling", `Pulling image "large"`, 1)},
 				build: func(since time.Duration) snapshot {
@@ -259,7 +272,7 @@ func TestWaitReady(t *testing.T) {
 			after: 5*time.Minute + 45*time.Second + steadyAfter,
 		},
 		"API server restarts": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{
 				build: func(time.Duration) snapshot { return deployed(release.Canary, readyPod("new")) },
 				failing: func(since time.Duration) error {
@@ -272,7 +285,7 @@ func TestWaitReady(t *testing.T) {
 			after: 10 * time.Second,
 		},
 		"cluster is stopped": {
-			subsets: map[string]int{release.Canary: 1},
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{failing: func(time.Duration) error {
 				return &kube.UnreachableError{Server: "https://x", Err: errors.New("refused")}
 			}},
@@ -309,7 +322,7 @@ func TestWaitReadyReports(t *testing.T) {
 		var lines []string
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		err := newReadiness(&work, exampleApp, map[string]int{release.Stable: 1, release.Canary: 1}, func(line string) { lines = append(lines, line) }).wait(ctx)
+		err := newReadiness(&work, exampleApp, map[string]release.Pods{release.Stable: release.Fixed(1), release.Canary: release.Fixed(1)}, func(line string) { lines = append(lines, line) }).wait(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, "canary: 1 of 1 pods ready, 1 of the version before still there")
 		require.Equal(t, strings.Split(`stable: 1 of 1 pods ready; canary: 0 of 1 pods ready, 1 of the version before still there (ErrImagePull)
@@ -333,7 +346,7 @@ func TestWaitReadyReportsAnAppThatDoesNotAnswer(t *testing.T) {
 		}
 		told := map[string]time.Duration{}
 		report := func(line string) { told[line] = time.Since(work.start).Round(time.Second) }
-		require.NoError(t, newReadiness(&work, exampleApp, map[string]int{release.Canary: 1}, report).wait(t.Context()))
+		require.NoError(t, newReadiness(&work, exampleApp, map[string]release.Pods{release.Canary: release.Fixed(1)}, report).wait(t.Context()))
 		require.Equal(t, map[string]time.Duration{
 			"canary: 0 of 1 pods ready (Unhealthy)": 0,
 			"canary: 0 of 1 pods ready (Unhealthy: Startup probe failed: connection refused; " +
@@ -350,7 +363,7 @@ func TestNotReadyErrorIsTyped(t *testing.T) {
 		work := fakeWorkloads{start: time.Now(), build: func(time.Duration) snapshot {
 			return deployed(release.Canary, with("new", podWith(waitingFor("InvalidImageName", "bad"))))
 		}}
-		err := newReadiness(&work, exampleApp, map[string]int{release.Canary: 1}, nil).wait(t.Context())
+		err := newReadiness(&work, exampleApp, map[string]release.Pods{release.Canary: release.Fixed(1)}, nil).wait(t.Context())
 		var notReady *NotReadyError
 		require.ErrorAs(t, err, &notReady)
 		require.Equal(t, NotReadyError{

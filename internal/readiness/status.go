@@ -33,12 +33,9 @@ func subsets(ctx context.Context, w workloads, app release.App) ([]SubsetStatus,
 	for _, name := range []string{release.Stable, release.Canary} {
 		status := SubsetStatus{Name: name}
 		if deployment := s.deployment(name); deployment != nil {
-			status.Found, status.Wanted = true, 1 // the API's default
-			if replicas := deployment.Spec.Replicas; replicas != nil {
-				status.Wanted = int(*replicas)
-			}
+			status.Found, status.Wanted = true, asked(deployment)
 			status.Image = image(&deployment.Spec.Template.Spec)
-			state := s.subset(app, name, status.Wanted)
+			state := s.subset(app, name, release.Fixed(status.Wanted))
 			status.Ready, status.Older = len(state.ready), state.older
 		}
 		found = append(found, status)

@@ -43,8 +43,8 @@ func (s *subsetState) String() string {
 }
 
 // subset takes one subset out of a snapshot.
-func (s snapshot) subset(app release.App, name string, wanted int) *subsetState {
-	state := &subsetState{name: name, wanted: wanted}
+func (s snapshot) subset(app release.App, name string, pods release.Pods) *subsetState {
+	state := &subsetState{name: name, wanted: pods.Min}
 	deployment := s.deployment(name)
 	if deployment == nil {
 		state.ownReason = &finding{
@@ -54,6 +54,7 @@ func (s snapshot) subset(app release.App, name string, wanted int) *subsetState 
 		}
 		return state
 	}
+	state.wanted = pods.Wanted(asked(deployment))
 	if deployment.Status.ObservedGeneration < deployment.Generation {
 		state.ownReason = &finding{
 			kind: kindCreate, uid: name, reason: "NotObserved", patience: never,
@@ -79,7 +80,7 @@ func (s snapshot) subset(app release.App, name string, wanted int) *subsetState 
 		}
 	}
 	for _, condition := range deployment.Status.Conditions {
-		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue && len(state.ready) < wanted {
+		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue && len(state.ready) < state.wanted {
 			state.ownReason = &finding{
 				kind: kindCreate, uid: name, reason: condition.Reason, message: kube.OneLine(condition.Message), patience: shortPatience,
 				advice: "the namespace does not admit the pod: check its quota, its limit ranges and its admission webhooks",
@@ -87,6 +88,14 @@ func (s snapshot) subset(app release.App, name string, wanted int) *subsetState 
 		}
 	}
 	return state
+}
+
+// asked is the number of pods that a Deployment asks for.
+func asked(deployment *appsv1.Deployment) int {
+	if replicas := deployment.Spec.Replicas; replicas != nil {
+		return int(*replicas)
+	}
+	return 1 // the API's default
 }
 
 func (s snapshot) deployment(subset string) *appsv1.Deployment {

@@ -12,7 +12,7 @@ import (
 // become ready; the error then is (or joins) a *NotReadyError. subsets that want
 // no pods are not looked at. report gets a line of progress whenever it changes;
 // it may be nil.
-func Wait(ctx context.Context, c *kube.Client, app release.App, subsets map[string]int, report func(string)) error {
+func Wait(ctx context.Context, c *kube.Client, app release.App, subsets map[string]release.Pods, report func(string)) error {
 	return newReadiness(&clusterWorkloads{client: c, app: app}, app, subsets, report).wait(ctx)
 }
 

@@ -48,6 +48,72 @@ func TestSplitString(t *testing.T) {
 	}
 }
 
+func TestGains(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		split, before  Split
+		stable, canary bool
+	}{
+		"more":           {Split{90, 10}, Split{95, 5}, false, true},
+		"less":           {Split{95, 5}, Split{90, 10}, true, false},
+		"the same":       {Split{5000, 5000}, Split{50, 50}, false, false},
+		"none before":    {Split{100, 0}, Split{}, true, false},
+		"both at once":   {Split{99, 1}, Split{}, true, true},
+		"finer":          {Split{9995, 5}, Split{100, 0}, false, true},
+		"largest, equal": {Split{math.MaxInt32, math.MaxInt32}, Split{1, 1}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.stable, tc.split.Gains(Stable, tc.before))
+			require.Equal(t, tc.canary, tc.split.Gains(Canary, tc.before))
+		})
+	}
+}
+
+func TestInProportion(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		split, before Split
+		subset        string
+		others, want  int
+	}{
+		"half of four":             {Split{50, 50}, Split{100, 0}, Canary, 4, 2},
+		"all of four":              {Split{0, 100}, Split{100, 0}, Canary, 4, 4},
+		"all, half is carried":     {Split{0, 100}, Split{50, 50}, Canary, 4, 8},
+		"rounded up":               {Split{9995, 5}, Split{100, 0}, Canary, 4, 1},
+		"back":                     {Split{100, 0}, Split{50, 50}, Stable, 3, 6},
+		"others carry nothing":     {Split{0, 100}, Split{0, 100}, Canary, 4, 0},
+		"nothing is known":         {Split{0, 100}, Split{}, Canary, 4, 0},
+		"others have no ready pod": {Split{50, 50}, Split{100, 0}, Canary, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, tc.split.InProportion(tc.subset, tc.before, tc.others))
+		})
+	}
+}
+
+func TestPods(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		pods        Pods
+		asked, want int
+		text        string
+	}{
+		"fixed":                  {Fixed(2), 5, 2, "2"},
+		"fixed, scaled down":     {Fixed(2), 0, 2, "2"},
+		"as the autoscaler says": {Pods{1, 3}, 2, 2, "1 to 3"},
+		"fewer than allowed":     {Pods{1, 3}, 0, 1, "1 to 3"},
+		"more than allowed":      {Pods{1, 3}, 9, 3, "1 to 3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, tc.pods.Wanted(tc.asked))
+			require.Equal(t, tc.text, tc.pods.String())
+		})
+	}
+}
+
 func TestIsService(t *testing.T) {
 	t.Parallel()
 	app := App{Namespace: "shop", Name: "cart", Host: "cart.example.com"}

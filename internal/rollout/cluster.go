@@ -26,7 +26,11 @@ type Cluster interface {
 	// AnyReady reports whether a subset has a pod that can serve.
 	AnyReady(ctx context.Context, subset string) (bool, error)
 	// WaitReady waits for the wanted number of ready pods, by subset.
-	WaitReady(ctx context.Context, pods map[string]int, report func(string)) error
+	WaitReady(ctx context.Context, pods map[string]release.Pods, report func(string)) error
+	// ReadyPods are the numbers of pods that can serve, by subset.
+	ReadyPods(ctx context.Context) (map[string]int, error)
+	// AtLeast makes a subset's Deployment ask for so many pods, if it asks for fewer.
+	AtLeast(ctx context.Context, subset string, pods int) error
 	// CheckGateway checks that a pod of the ingress gateway runs, by its label istio.
 	CheckGateway(ctx context.Context, label string) error
 	// Changes are what somebody else changed in objects.
@@ -87,8 +91,21 @@ func (l liveApp) AnyReady(ctx context.Context, subset string) (bool, error) {
 	return readiness.AnyReady(ctx, l.client, l.app, subset)
 }
 
-func (l liveApp) WaitReady(ctx context.Context, pods map[string]int, report func(string)) error {
+func (l liveApp) WaitReady(ctx context.Context, pods map[string]release.Pods, report func(string)) error {
 	return readiness.Wait(ctx, l.client, l.app, pods, report)
+}
+
+func (l liveApp) ReadyPods(ctx context.Context) (map[string]int, error) {
+	subsets, err := readiness.Subsets(ctx, l.client, l.app)
+	ready := map[string]int{}
+	for _, subset := range subsets {
+		ready[subset.Name] = subset.Ready
+	}
+	return ready, err
+}
+
+func (l liveApp) AtLeast(ctx context.Context, subset string, pods int) error {
+	return readiness.AtLeast(ctx, l.client, l.app, subset, pods)
 }
 
 func (l liveApp) CheckGateway(ctx context.Context, label string) error {

@@ -16,7 +16,7 @@ func wanting(canary float64) Wanted {
 	weight := int32(math.Round(100 * canary))
 	return Wanted{
 		Split:   release.Split{Stable: 10_000 - weight, Canary: weight},
-		Pods:    map[string]int{release.Stable: 1, release.Canary: 1},
+		Pods:    map[string]release.Pods{release.Stable: release.Fixed(1), release.Canary: release.Fixed(1)},
 		Timeout: time.Minute,
 		Gateway: "ingressgateway",
 	}

@@ -31,7 +31,7 @@ const podsGrace = time.Second
 type Wanted struct {
 	Split release.Split
 	// Pods is the wanted number of pods by subset.
-	Pods map[string]int
+	Pods map[string]release.Pods
 	// Timeout is the longest wait for the proxies.
 	Timeout time.Duration
 	// Objects are those of the app, as the stack writes them.
@@ -65,7 +65,7 @@ func (r *Rollout) RollBack(ctx context.Context, cluster Cluster, say Voice) erro
 		return nil // there is nothing to take weight from; the update writes it
 	case err != nil:
 		return err
-	case !gains(release.Canary, r.want.Split, inForce):
+	case !inForce.Gains(release.Canary, r.want.Split):
 		return nil
 	}
 	// Each takes a turn to the API server and back.
@@ -145,13 +145,17 @@ func (r *Rollout) guardMove(ctx context.Context, cluster Cluster, inForce releas
 		before, looked = cluster.Look(groupCtx), time.Now()
 		return nil
 	})
+	group.Go(func() error {
+		r.compare(groupCtx, cluster, inForce, say)
+		return nil
+	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	if time.Since(looked) > lookAge {
 		before = cluster.Look(ctx)
 	}
-	if gains(release.Canary, inForce, r.want.Split) {
+	if r.want.Split.Gains(release.Canary, inForce) {
 		if causes := cluster.Blocked(before, release.Split{Canary: 1}); causes != "" {
 			return fmt.Errorf("the split stays %s, since requests to the canary would be answered 503: %s", inForce.Short(), causes)
 		}
@@ -181,7 +185,7 @@ func (r *Rollout) guardFirst(ctx context.Context, cluster Cluster, noObject bool
 // once.
 func (r *Rollout) waitForGaining(ctx context.Context, cluster Cluster, inForce release.Split, say Voice) error {
 	pods := maps.Clone(r.want.Pods)
-	maps.DeleteFunc(pods, func(subset string, _ int) bool { return !gains(subset, inForce, r.want.Split) })
+	maps.DeleteFunc(pods, func(subset string, _ release.Pods) bool { return !r.want.Split.Gains(subset, inForce) })
 	return cluster.WaitReady(ctx, pods, say.Progress)
 }
 
@@ -265,21 +269,4 @@ func (r *Rollout) Finish(parent context.Context, cluster Cluster, say Voice) err
 
 func staysAsBefore(inForce release.Split, err error) error {
 	return fmt.Errorf("the split stays %s, and traffic goes on as before: %w", inForce.Short(), err)
-}
-
-// gains reports whether the subset's share is larger in the second split than in
-// the first. Where the first is none, any weight is a gain.
-func gains(subset string, from, to release.Split) bool {
-	if !from.Valid() {
-		return weightOf(to, subset) > 0
-	}
-	sum := func(s release.Split) int64 { return int64(s.Stable) + int64(s.Canary) }
-	return int64(weightOf(to, subset))*sum(from) > int64(weightOf(from, subset))*sum(to)
-}
-
-func weightOf(s release.Split, subset string) int32 {
-	if subset == release.Stable {
-		return s.Stable
-	}
-	return s.Canary
 }

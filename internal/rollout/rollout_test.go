@@ -165,7 +165,7 @@ func TestGuard(t *testing.T) {
 			t.Parallel()
 			app := &rollouttest.Cluster{InForce: tc.inForce, SplitErr: tc.splitErr, WriteErr: tc.writeErr, ReadyErr: tc.readyErr}
 			want := wanting(tc.weight)
-			want.Pods[release.Canary] = 2
+			want.Pods[release.Canary] = release.Fixed(2)
 
 			err := New(want).Guard(t.Context(), app, silent())
 
@@ -295,7 +295,7 @@ func TestFinishTellsWhatOthersChanged(t *testing.T) {
 // waitingCluster has pods that never become ready.
 type waitingCluster struct{ *rollouttest.Cluster }
 
-func (waitingCluster) WaitReady(ctx context.Context, _ map[string]int, _ func(string)) error {
+func (waitingCluster) WaitReady(ctx context.Context, _ map[string]release.Pods, _ func(string)) error {
 	<-ctx.Done()
 	return ctx.Err()
 }

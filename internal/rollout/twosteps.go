@@ -27,7 +27,7 @@ func (r *Rollout) CheckPodChange(ctx context.Context, cluster Cluster, subset st
 		return nil // nothing is known to be sent to it
 	case err != nil:
 		return fmt.Errorf("the split in force has to be known before the pods of subset %s are changed: %w", subset, err)
-	case !gains(subset, r.want.Split, inForce):
+	case !inForce.Gains(subset, r.want.Split):
 		return nil
 	}
 	shown := changes

@@ -22,6 +22,7 @@ type Cluster struct {
 	AuthorAs string
 	WriteErr error
 	ReadyErr map[string]error // by subset
+	Ready    map[string]int   // number of pods by subset
 
 	GatewayErr error
 	// Changed is what somebody else changed.
@@ -92,7 +93,7 @@ func (c *Cluster) AnyReady(_ context.Context, subset string) (bool, error) {
 }
 
 // WaitReady fails with the ReadyErr of a subset.
-func (c *Cluster) WaitReady(_ context.Context, pods map[string]int, report func(string)) error {
+func (c *Cluster) WaitReady(_ context.Context, pods map[string]release.Pods, report func(string)) error {
 	c.Note("ready %v", pods)
 	report("waiting")
 	for subset := range pods {
@@ -100,6 +101,15 @@ func (c *Cluster) WaitReady(_ context.Context, pods map[string]int, report func(
 			return err
 		}
 	}
+	return nil
+}
+
+// ReadyPods are Ready.
+func (c *Cluster) ReadyPods(context.Context) (map[string]int, error) { return c.Ready, nil }
+
+// AtLeast is noted.
+func (c *Cluster) AtLeast(_ context.Context, subset string, pods int) error {
+	c.Note("at least %d of %s", pods, subset)
 	return nil
 }
 
