@@ -17,11 +17,11 @@ var nodeVolumes = []string{"/var/lib/kubelet", "/var/lib/rancher/k3s", "/var/lib
 // makeImages writes the images of the Docker engine to engine/, with the id of each beside it. The images
 // that pods run are inside the node image, where the node imports them from.
 func makeImages(r *Recipe, n Names) error {
-	b := images{root: filepath.Join(r.Of("rootfs"), "root"), node: r.Of("node"), cluster: r.Of("cluster"), envoy: r.Of("envoy"), names: n}
+	b := images{root: filepath.Join(r.Of("rootfs"), "root"), node: r.Of("node"), cluster: r.Of("cluster"), envoy: r.Of("envoy"), podinfo: r.Of("podinfo"), names: n}
 	preload := filepath.Join(r.Out, "preload")
 	for dir, specs := range map[string][]func() (image.Spec, error){
 		"all":   {b.pause, b.coreDNS},
-		"agent": {b.pilot, b.proxy, b.nginx},
+		"agent": {b.pilot, b.proxy, b.nginx, b.podInfo},
 	} {
 		for _, make := range specs {
 			spec, err := make()
@@ -57,8 +57,8 @@ func write(dir string, describe func() (image.Spec, error)) error {
 }
 
 type images struct {
-	root, node, cluster, envoy string
-	names                      Names
+	root, node, cluster, envoy, podinfo string
+	names                               Names
 }
 
 func (b images) pause() (image.Spec, error) {
@@ -146,6 +146,20 @@ func (b images) nginx() (image.Spec, error) {
 			image.Entry{Path: "tmp", Dir: true, Mode: 0o1777},
 		)},
 		Config: v1.Config{Cmd: []string{"nginx", "-g", "daemon off;"}, Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}},
+	}, nil
+}
+
+// podInfo is the program alone, without a shell.
+func (b images) podInfo() (image.Spec, error) {
+	return image.Spec{
+		Ref: podinfoImage,
+		Layers: []image.Layer{{
+			{Path: "home/app/podinfo", Source: filepath.Join(b.podinfo, "podinfo"), Mode: 0o755},
+			{Path: "home/app/ui", Source: filepath.Join(b.podinfo, "ui")},
+			{Path: "etc/passwd", Content: "root:x:0:0:root:/root:/\napp:x:100:101::/home/app:/\n"},
+			{Path: "tmp", Dir: true, Mode: 0o1777},
+		}},
+		Config: v1.Config{Cmd: []string{"./podinfo"}, WorkingDir: "/home/app", User: "100:101"},
 	}, nil
 }
 

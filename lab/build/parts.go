@@ -38,6 +38,10 @@ func Parts(lab string, n Names) []*Part {
 			Make: func(ctx context.Context, r *Recipe) error { return makeK3d(ctx, r, at("parts", "k3d"), n) },
 		},
 		{
+			Name: "podinfo", Sources: []string{at("parts", "podinfo")}, Pins: []string{GoFlags},
+			Make: func(ctx context.Context, r *Recipe) error { return makePodinfo(ctx, r, at("parts", "podinfo")) },
+		},
+		{
 			Name: "language-go", Sources: []string{at("parts", "lang")}, Pins: []string{GoFlags},
 			Make: func(ctx context.Context, r *Recipe) error {
 				return goBuild(ctx, r, at("parts", "lang"), "", "github.com/pulumi/pulumi/sdk/go/pulumi-language-go/v3")
@@ -59,7 +63,7 @@ func Parts(lab string, n Names) []*Part {
 			Make: func(_ context.Context, r *Recipe) error { return makeCharts(r, n) },
 		},
 		{
-			Name: "images", Needs: []string{"rootfs", "envoy", "node", "cluster"}, Sources: []string{at("image"), at("build", "images.go")},
+			Name: "images", Needs: []string{"rootfs", "envoy", "node", "cluster", "podinfo"}, Sources: []string{at("image"), at("build", "images.go")},
 			Pins: []string{n.K3sImage, n.K3dVersion, n.IstioHub, n.IstioVersion, n.NginxImage},
 			Make: func(_ context.Context, r *Recipe) error { return makeImages(r, n) },
 		},

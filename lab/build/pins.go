@@ -11,6 +11,8 @@ const (
 	debianRelease          = "bookworm"
 	pauseImage             = "docker.io/rancher/mirrored-pause:3.6"
 	coreDNSImage           = "docker.io/rancher/mirrored-coredns-coredns:1.12.4"
+	podinfoImage           = "ghcr.io/stefanprodan/podinfo:6.9.2" // what the module says of itself
+	podinfoPath            = "github.com/stefanprodan/podinfo"
 	kubernetesProviderPath = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 	istioPath              = "istio.io/istio"
 )

