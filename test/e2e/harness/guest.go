@@ -29,7 +29,7 @@ func (p *Project) Guest(t *testing.T, namespace string, settings ...string) *Pro
 // SetSecret sets a setting that is kept encrypted, and passes it by standard input as a user should.
 func (p *Project) SetSecret(t *testing.T, key, value string) {
 	t.Helper()
-	cmd := exec.Command("pulumi", "config", "set", "--secret", key, "--stack", p.Stack)
+	cmd := exec.Command("pulumi", "config", "set", "--secret", "--path", key, "--stack", p.Stack)
 	cmd.Dir, cmd.Env, cmd.Stdin = p.Dir, p.Env, strings.NewReader(value)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))

@@ -26,10 +26,14 @@ var (
 	ImageFickle   = TestImage("testserver:fickle") // ends soon after it became ready
 	ImageDeaf     = TestImage("testserver:deaf")   // serves on a port that nobody asks for
 	ImageSlow     = TestImage("testserver:slow")   // serves after 75 s
+	ImageStreams  = TestImage("streamserver:latest")
 	imageCutoff   = TestImage("cutoff:latest")
 	ImageHungry   = TestImage("hungry:latest")
 	ImageRegistry = TestImage("testregistry:latest")
 )
+
+// ImagePodinfo is the demo service of the field, as it is published.
+const ImagePodinfo = "ghcr.io/stefanprodan/podinfo:6.9.2"
 
 const registryPort = 5000
 
@@ -50,12 +54,13 @@ func buildImages(t *testing.T) []string {
 	ImportImage(t, ImageDeaf, Archive(t, server), "/testserver", "-listen", ":9999")
 	ImportImage(t, ImageSlow, Archive(t, server), "/testserver", "-listen", ":8080", "-listen-after", "75s")
 	ImportImage(t, ImageHungry, Archive(t, BuildProgram(t, "hungry")), "/hungry")
+	ImportImage(t, ImageStreams, Archive(t, BuildProgram(t, "streamserver")), "/streamserver")
 	ImportImage(t, imageCutoff, Archive(t, BuildProgram(t, "cutoff")), "/cutoff")
 	image := pullable(t)
 	ImageByDigest = image.reference
 	registry := Archive(t, append(BuildProgram(t, "testregistry"), image.files...))
 	ImportImage(t, ImageRegistry, registry, "/testregistry", "-listen", fmt.Sprintf("127.0.0.1:%d", registryPort))
-	return []string{ImageGood, ImageNext, ImageCrash, ImageFickle, ImageDeaf, ImageSlow, imageCutoff, ImageHungry, ImageRegistry}
+	return []string{ImageGood, ImageNext, ImageCrash, ImageFickle, ImageDeaf, ImageSlow, ImageStreams, imageCutoff, ImageHungry, ImageRegistry}
 }
 
 // File is a file of an image, by its path in it.

@@ -1,0 +1,109 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/traffic"
+	"canary/test/e2e/harness"
+)
+
+// TestPodinfo releases the demo service of the field with settings and a secret, from one version to the next under
+// load. The secret's value is where the app reads it, and nowhere else.
+func TestPodinfo(t *testing.T) {
+	p := harness.Shared(t)
+	p.RestoreAfter(t)
+	p.WithoutRetries(t)
+	app := p.Example(t)
+	first := "e2e-" + strings.Repeat("first", 4)
+	p.SetAll(t, "stableImage="+harness.ImagePodinfo, "containerPort=9898", "readinessPath=/readyz", "stableReplicas=3", "canaryReplicas=3")
+	p.SetSecret(t, "env.DB_PASSWORD", first)
+	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_UI_MESSAGE", "v2")
+	hidden := harness.Secrets{"password": first, "password in base64": base64.StdEncoding.EncodeToString([]byte(first))}
+
+	watch := harness.WatchArguments()
+	preview := p.Pulumi(t, "preview", "--diff", "--show-sames", "--non-interactive")
+	up := p.Up(t)
+	arguments := watch.End()
+	require.Contains(t, preview, "app-example-env")
+	for name, text := range map[string]string{
+		"preview": preview, "up": up, "state": p.Pulumi(t, "stack", "export"), "process arguments": strings.Join(slices.Sorted(maps.Keys(arguments)), "\n"),
+	} {
+		require.Empty(t, hidden.In(text), name)
+	}
+	require.Empty(t, hidden.InFiles(t, p.Root, harness.Everything))
+	require.NotEmpty(t, hidden.In(p.Pulumi(t, "stack", "export", "--show-secrets")), "the check finds nothing")
+
+	require.Contains(t, environment(t, app), "DB_PASSWORD="+first)
+	for _, pod := range harness.PodsOf(t, app.Client, app.Namespace, app.Name, "stable") {
+		text, err := json.Marshal(pod)
+		require.NoError(t, err)
+		require.Empty(t, hidden.In(string(text)), "pod %s", pod.Name)
+	}
+
+	second := "e2e-" + strings.Repeat("second", 4)
+	p.SetSecret(t, "env.DB_PASSWORD", second)
+	before := harness.Names(harness.PodsOf(t, app.Client, app.Namespace, app.Name, "stable"))
+	p.Up(t)
+	require.Contains(t, environment(t, app), "DB_PASSWORD="+second)
+	for _, pod := range harness.Names(harness.PodsOf(t, app.Client, app.Namespace, app.Name, "stable")) {
+		require.NotContains(t, before, pod, "a changed value rolls the pods")
+	}
+
+	finish := loadOn(t, app, 200)
+	for _, canary := range []int{10, 50, 100} {
+		p.Set(t, "canaryWeight", fmt.Sprint(canary))
+		p.Up(t)
+		p.VerifySplit(t, 100-canary, canary)
+	}
+	tally := finish()
+	t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
+	require.Zero(t, tally.Failed(), "%v", tally.Failures())
+	require.Greater(t, tally.Requests(), 1000)
+}
+
+// loadOn sends so many requests a second to an app, through the gateway, until finish.
+func loadOn(t *testing.T, app harness.App, rate float64) (finish func() *traffic.Tally) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	tally, done := new(traffic.Tally), make(chan error, 1)
+	go func() {
+		done <- traffic.Run(ctx, traffic.Options{
+			URL: fmt.Sprintf("http://127.0.0.1:%d/", app.Port), Host: app.Host, Rate: rate, Count: 1_000_000, Timeout: traffic.DefaultTimeout, OnResult: tally.Add,
+		})
+	}()
+	t.Cleanup(cancel)
+	return func() *traffic.Tally {
+		cancel()
+		require.ErrorIs(t, <-done, traffic.ErrInterrupted)
+		return tally
+	}
+}
+
+// environment is what podinfo says about its own.
+func environment(t *testing.T, app harness.App) []string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/env", app.Port), nil)
+	require.NoError(t, err)
+	request.Host = app.Host
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	var variables []string
+	require.NoError(t, json.Unmarshal(text, &variables), string(text))
+	return variables
+}
