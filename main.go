@@ -26,6 +26,10 @@ func program(ctx *pulumi.Context) error {
 		return err
 	}
 
+	if err := canary.Check(cfg); err != nil {
+		return err
+	}
+
 	kubernetes, err := cluster.New(ctx, "cluster", &cluster.Args{Config: cfg.Cluster, StackName: ctx.Stack()})
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"canary/internal/config"
+	"canary/internal/podpatch"
 )
 
 // autoscaler is that of one subset. It looks at the app's container alone: a sidecar
@@ -21,7 +22,7 @@ func autoscaler(c *config.Config, s subset) *autoscalingv2.HorizontalPodAutoscal
 			Metrics: []autoscalingv2.MetricSpec{{
 				Type: autoscalingv2.ContainerResourceMetricSourceType,
 				ContainerResource: &autoscalingv2.ContainerResourceMetricSource{
-					Container: containerName,
+					Container: podpatch.App,
 					Name:      corev1.ResourceCPU,
 					Target:    autoscalingv2.MetricTarget{Type: autoscalingv2.UtilizationMetricType, AverageUtilization: new(int32(config.CPUTarget))},
 				},

@@ -14,11 +14,10 @@ import (
 	"canary/internal/config"
 	"canary/internal/drain"
 	"canary/internal/mesh"
+	"canary/internal/podpatch"
 )
 
 const (
-	containerName = "app"
-
 	// skipAwait stops the provider from waiting for pods. Its wait would hold up a
 	// split that moves away from a sick subset, and it cannot say what a pod waits
 	// for; the wait of this package does neither.
@@ -40,6 +39,10 @@ func deployment(c *config.Config, s subset) (*appsv1.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
+	merged, err := podpatch.Apply(*template, s.patches...)
+	if err != nil {
+		return nil, err
+	}
 	none, one := intstr.FromInt32(0), intstr.FromInt32(1)
 	return &appsv1.Deployment{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
@@ -51,12 +54,12 @@ func deployment(c *config.Config, s subset) (*appsv1.Deployment, error) {
 				Type:          appsv1.RollingUpdateDeploymentStrategyType,
 				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: &none, MaxSurge: &one},
 			},
-			Template: *template,
+			Template: merged,
 		},
 	}, nil
 }
 
-// podTemplate is the pod of one subset.
+// podTemplate is the pod of one subset, as the program has it.
 func podTemplate(c *config.Config, s subset) (*corev1.PodTemplateSpec, error) {
 	labels := s.labels()
 	if c.Istio.Revision != "" {
@@ -117,7 +120,7 @@ func podSpec(c *config.Config, s subset, plan drain.Plan) corev1.PodSpec {
 // container is the app's container as it is for any image.
 func container(c *config.Config, s subset, plan drain.Plan) corev1.Container {
 	app := corev1.Container{
-		Name:            containerName,
+		Name:            podpatch.App,
 		Image:           s.image,
 		ImagePullPolicy: corev1.PullIfNotPresent,
 		Ports:           []corev1.ContainerPort{{Name: portName, ContainerPort: int32(c.ContainerPort)}}, //nolint:gosec // at most 65535

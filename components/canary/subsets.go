@@ -5,6 +5,7 @@ import (
 
 	"canary/internal/config"
 	"canary/internal/pins"
+	"canary/internal/podpatch"
 	"canary/internal/release"
 )
 
@@ -22,6 +23,8 @@ type subset struct {
 	example bool
 	// pods is the wanted number of pods.
 	pods release.Pods
+	// patches are merged over its pods.
+	patches []*podpatch.Patch
 	// env are the environment variables of its container.
 	env config.Environment
 }
@@ -31,11 +34,11 @@ type subset struct {
 func subsetsOf(c *config.Config) (stable, canary subset) {
 	stable = subset{
 		name: release.Stable, app: c.Name, object: c.Name,
-		image: c.StableImage, pods: release.Pods{Min: c.StableReplicas, Max: c.StableMaxReplicas}, env: c.Env,
+		image: c.StableImage, pods: release.Pods{Min: c.StableReplicas, Max: c.StableMaxReplicas}, env: c.Env, patches: []*podpatch.Patch{c.Pod},
 	}
 	canary = subset{
 		name: release.Canary, app: c.Name, object: c.Name + "-canary",
-		image: cmp.Or(c.CanaryImage, c.StableImage), pods: release.Pods{Min: c.CanaryReplicas, Max: c.CanaryMaxReplicas}, env: c.CanaryEnv,
+		image: cmp.Or(c.CanaryImage, c.StableImage), pods: release.Pods{Min: c.CanaryReplicas, Max: c.CanaryMaxReplicas}, env: c.CanaryEnv, patches: []*podpatch.Patch{c.Pod, c.CanaryPod},
 	}
 	for _, s := range []*subset{&stable, &canary} {
 		if s.image == "" {

@@ -52,6 +52,11 @@ func TestWorkloads(t *testing.T) {
 		{"grpc-deployment-stable", deploymentType, "app-stable", map[string]string{"protocol": "grpc", "stableImage": "shop:1"}},
 		{"tcp-deployment-stable", deploymentType, "app-stable", map[string]string{"readinessProtocol": "tcp", "readinessPort": "9001", "stableImage": "shop:1"}},
 		{"autoscaler-canary", autoscalerType, "app-canary", map[string]string{"canaryReplicas": "2", "canaryMaxReplicas": "5"}},
+		{"pod-deployment-canary", deploymentType, "app-canary", map[string]string{
+			"stableImage": "shop:1",
+			"pod":         `{"spec":{"containers":[{"name":"app","resources":{"limits":{"memory":"64Mi"}}}]}}`,
+			"canaryPod":   `{"metadata":{"labels":{"team":"a"}},"spec":{"containers":[{"name":"app","args":["--fast"]}]}}`,
+		}},
 		{"env-deployment-stable", deploymentType, "app-stable", environment},
 		{"env-deployment-canary", deploymentType, "app-canary", environment},
 	}

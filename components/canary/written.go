@@ -5,6 +5,7 @@ import (
 
 	"canary/internal/config"
 	"canary/internal/drift"
+	"canary/internal/podpatch"
 	"canary/internal/release"
 )
 
@@ -41,7 +42,7 @@ func asWritten(c *config.Config) ([]drift.Object, error) {
 			objects = append(objects, core("ConfigMap", s.object, map[string]any{"data": map[string]any{nginxConfigKey: nginxConfig(s.name, c.ContainerPort)}}))
 		}
 		spec := map[string]any{
-			"template": map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": containerName, "image": s.image}}}},
+			"template": map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": podpatch.App, "image": s.image}}}},
 		}
 		if !s.pods.Autoscaled() {
 			spec["replicas"] = s.pods.Min

@@ -3,7 +3,11 @@
 // are written from there. All problems of a configuration are reported in one error.
 package config
 
-import "time"
+import (
+	"time"
+
+	"canary/internal/podpatch"
+)
 
 // Config is the checked configuration of one stack; values that were left out are filled in.
 type Config struct {
@@ -35,6 +39,8 @@ type Config struct {
 	// Env are the environment variables of the stable subset, CanaryEnv those of the canary: Env with
 	// what it has of its own.
 	Env, CanaryEnv Environment
+	// Pod is merged over the pods of both subsets, then CanaryPod over those of the canary; nil is nothing.
+	Pod, CanaryPod *podpatch.Patch
 	// ImagePullSecret is the name of a Secret in Namespace; "" is none.
 	ImagePullSecret string
 	// StartSeconds is how long the app's start may take, 1 to 3600 seconds.

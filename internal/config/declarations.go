@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"canary/internal/pins"
+	"canary/internal/podpatch"
 )
 
 // What image references must look like.
@@ -103,6 +104,16 @@ var declarations = []declaration{{
 		"Environment variables of the canary alone, over those of env."},
 	rule:    environment(func(c *Config) *Environment { return &c.CanaryEnv }),
 	command: "pulumi config set --path canaryEnv.LOG_LEVEL debug",
+}, {
+	Key: Key{"pod", "",
+		"What the app's pods have beside, as a pod template (metadata.labels, metadata.annotations, spec) that is merged over the program's own; its container is called app. An object, or the path of a YAML file."},
+	rule:    rule{podAllowed, pod(func(c *Config) **podpatch.Patch { return &c.Pod })},
+	command: "pulumi config set --path pod.spec.serviceAccountName shop",
+}, {
+	Key: Key{"canaryPod", "",
+		"The same for the canary alone, merged over pod."},
+	rule:    rule{podAllowed, pod(func(c *Config) **podpatch.Patch { return &c.CanaryPod })},
+	command: "pulumi config set --path canaryPod.spec.serviceAccountName shop",
 }, {
 	Key: Key{"imagePullSecret", "",
 		"Name of the Secret in the app's namespace with the credentials of the images' registry; empty means none."},

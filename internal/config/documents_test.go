@@ -66,7 +66,11 @@ func schema() string {
 		if key.Default == "{}" {
 			kind, value = "object", key.Default
 		}
-		fmt.Fprintf(&text, "  %s:\n    type: %s\n    default: %s\n    description: %q\n", key.Name, kind, value, key.Description)
+		fmt.Fprintf(&text, "  %s:\n", key.Name)
+		if key.Name != "pod" && key.Name != "canaryPod" { // text or an object
+			fmt.Fprintf(&text, "    type: %s\n", kind)
+		}
+		fmt.Fprintf(&text, "    default: %s\n    description: %q\n", value, key.Description)
 	}
 	return text.String()
 }

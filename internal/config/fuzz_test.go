@@ -58,7 +58,7 @@ func checkReport(t *testing.T, report string, values map[string]string) {
 	lines := strings.Split(problems, "\n")
 	require.Regexp(t, `^[1-9][0-9]* problems? in the stack's configuration:$`, header)
 	for _, line := range lines {
-		require.Regexp(t, `^  [^\x00-\x1f]*: (found .*; allowed: .*; (for example|run): pulumi|no such key; nearest: ).*$`, line)
+		require.Regexp(t, `^  ((canaryPod|pod): [^\x00-\x1f]*$|[^\x00-\x1f]*: (found .*; allowed: .*; (for example|run): pulumi|no such key; nearest: ).*$)`, line)
 	}
 	// The message must not depend on what the kubeconfig is.
 	if values["kubeconfig"] != "" {

@@ -49,7 +49,10 @@ func (p *parser) readKeys() {
 		if value == "" && declared.Default == "" {
 			continue
 		}
-		if err := declared.set(&p.config, value); err != nil {
+		err := declared.set(&p.config, value)
+		if found := podError(nil); errors.As(err, &found) {
+			p.refuseFields(declared, found)
+		} else if err != nil {
 			why := ""
 			if !errors.Is(err, errNotAllowed) && !p.isSecret(declared) {
 				why = ", " + err.Error()
@@ -84,6 +87,11 @@ func (p *parser) derive() {
 	}
 	if c.Readiness.Port == 0 {
 		c.Readiness.Port = c.ContainerPort
+	}
+	for _, key := range []string{"pod", "canaryPod"} {
+		if p.values[key] != "" && p.secret(key) {
+			p.refuse(key, ", and a secret does not stay one in a pod's spec", "pulumi config rm "+key+", and give secret values by env")
+		}
 	}
 	if p.secret("env") {
 		c.Env.hide()

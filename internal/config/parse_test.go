@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +107,47 @@ func TestParseSecretEnvironment(t *testing.T) {
 		config, err := parse(values, func(name string) bool { return name == key })
 		require.NoError(t, err)
 		require.Equal(t, want, [2]Environment{config.Env, config.CanaryEnv}, key)
+	}
+}
+
+func TestParsePod(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "pod.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("spec:\n  serviceAccountName: shop\n"), 0o600))
+	inline := `{"spec":{"serviceAccountName":"shop"}}`
+	fromFile, err := Parse(map[string]string{"pod": file, "canaryPod": inline})
+	require.NoError(t, err)
+	require.NotNil(t, fromFile.Pod)
+	require.Equal(t, fromFile.Pod, fromFile.CanaryPod)
+
+	for name, tc := range map[string]struct {
+		values map[string]string
+		secret bool
+		want   string
+	}{
+		"every field that is wrong": {
+			values: map[string]string{"pod": `{"spec":{"containers":[{"name":"app","resorces":{}}],"hostNetwork":1}}`, "canaryPod": `{"Spec":{}}`},
+			want: `3 problems in the stack's configuration:
+  pod: spec.containers[0].resorces: no such field; nearest: resources
+  pod: spec.hostNetwork: found a whole number, allowed: true or false
+  canaryPod: Spec: no such field; nearest: spec`,
+		},
+		"no such file": {
+			values: map[string]string{"pod": "no/such/file.yaml"},
+			want: `1 problem in the stack's configuration:
+  pod: found "no/such/file.yaml", which cannot be read: no such file or directory; allowed: ` + podAllowed + `; for example: pulumi config set --path pod.spec.serviceAccountName shop`,
+		},
+		"a secret": {
+			values: map[string]string{"pod": `{"spec":{"x":1}}`}, secret: true,
+			want: `1 problem in the stack's configuration:
+  pod: found a value that is not shown, and a secret does not stay one in a pod's spec; allowed: ` + podAllowed + `; run: pulumi config rm pod, and give secret values by env`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := parse(tc.values, func(string) bool { return tc.secret })
+			require.EqualError(t, err, tc.want)
+		})
 	}
 }
 

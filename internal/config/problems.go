@@ -26,6 +26,16 @@ func (p *parser) refuse(key, why, command string) {
 	p.add(key, fmt.Sprintf("%s: found %s%s; allowed: %s; %s", key, p.found(declared), why, declared.allowed, command))
 }
 
+// refuseFields notes fields of a declared key's value, one problem each.
+func (p *parser) refuseFields(declared declaration, fields podError) {
+	if p.isSecret(declared) {
+		return // it is refused as a whole
+	}
+	for _, field := range fields {
+		p.add(declared.Name, declared.Name+": "+field.String())
+	}
+}
+
 func (p *parser) add(key, text string) {
 	p.failed[key] = true
 	p.problems = append(p.problems, problem{key, text})

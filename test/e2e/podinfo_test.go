@@ -10,11 +10,16 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"canary/internal/traffic"
 	"canary/test/e2e/harness"
@@ -31,6 +36,10 @@ func TestPodinfo(t *testing.T) {
 	p.SetAll(t, "stableImage="+harness.ImagePodinfo, "containerPort=9898", "readinessPath=/readyz", "stableReplicas=3", "canaryReplicas=3")
 	p.SetSecret(t, "env.DB_PASSWORD", first)
 	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_UI_MESSAGE", "v2")
+	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_CONFIG_PATH", "/etc/podinfo")
+	require.NoError(t, os.WriteFile(filepath.Join(p.Dir, "pod.yaml"), []byte(podinfoPod), 0o600))
+	p.Set(t, "pod", "pod.yaml")
+	setUp(t, app, "ConfigMap", "e2e-settings", map[string]any{"data": map[string]any{"theme": "dark"}})
 	hidden := harness.Secrets{"password": first, "password in base64": base64.StdEncoding.EncodeToString([]byte(first))}
 
 	watch := harness.WatchArguments()
@@ -69,6 +78,7 @@ func TestPodinfo(t *testing.T) {
 		p.VerifySplit(t, 100-canary, canary)
 	}
 	tally := finish()
+	require.Contains(t, ask(t, app, "/configs"), `"theme":"dark"`, "the file is mounted")
 	t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
 	require.Zero(t, tally.Failed(), "%v", tally.Failures())
 	require.Greater(t, tally.Requests(), 1000)
@@ -95,7 +105,15 @@ func loadOn(t *testing.T, app harness.App, rate float64) (finish func() *traffic
 // environment is what podinfo says about its own.
 func environment(t *testing.T, app harness.App) []string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/env", app.Port), nil)
+	var variables []string
+	require.NoError(t, json.Unmarshal([]byte(ask(t, app, "/env")), &variables))
+	return variables
+}
+
+// ask gives the answer of an app to a path, without spaces.
+func ask(t *testing.T, app harness.App, path string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", app.Port, path), nil)
 	require.NoError(t, err)
 	request.Host = app.Host
 	response, err := http.DefaultClient.Do(request)
@@ -103,7 +121,31 @@ func environment(t *testing.T, app harness.App) []string {
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	var variables []string
-	require.NoError(t, json.Unmarshal(text, &variables), string(text))
-	return variables
+	return strings.NewReplacer(" ", "", "\n", "").Replace(string(text))
+}
+
+const podinfoPod = `
+spec:
+  containers:
+  - name: app
+    resources:
+      requests: {cpu: 20m, memory: 48Mi}
+      limits: {memory: 128Mi}
+    volumeMounts: [{name: settings, mountPath: /etc/podinfo, readOnly: true}]
+  volumes:
+  - name: settings
+    configMap: {name: e2e-settings}
+`
+
+// setUp makes an object in the app's namespace, until the test is over.
+func setUp(t *testing.T, app harness.App, kind, name string, fields map[string]any) {
+	t.Helper()
+	objects := harness.Objects(app.Client, corev1.SchemeGroupVersion.WithResource(strings.ToLower(kind)+"s"), app.Namespace)
+	object := map[string]any{"apiVersion": "v1", "kind": kind, "metadata": map[string]any{"name": name}}
+	maps.Copy(object, fields)
+	_, err := objects.Create(t.Context(), &unstructured.Unstructured{Object: object}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, objects.Delete(context.WithoutCancel(t.Context()), name, metav1.DeleteOptions{}))
+	})
 }

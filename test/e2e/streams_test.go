@@ -16,7 +16,7 @@ func TestStreams(t *testing.T) {
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
 	p.WithoutRetries(t)
-	const drain = 20
+	const drain = 8
 	app := p.Example(t)
 	for _, tc := range []struct {
 		name     string
@@ -32,7 +32,7 @@ func TestStreams(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			p.SetAll(t, append(tc.settings, "stableImage="+harness.ImageStreams, "drainSeconds="+strconv.Itoa(drain))...)
 			p.Up(t)
-			streams := harness.HoldStreams(t, 4, (drain-5)*time.Second, tc.kinds)
+			streams := harness.HoldStreams(t, 4, (drain-2)*time.Second, tc.kinds)
 			for _, weight := range []string{"50", "10", "90", "0", "100", "50", "0.05", "100", "25", "0"} {
 				p.Set(t, "canaryWeight", weight)
 				p.Up(t)

@@ -1,0 +1,78 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"canary/test/e2e/harness"
+)
+
+// TestPods gives the canary pods as they occur in the field: each is released, or refused with words that say why.
+func TestPods(t *testing.T) {
+	p := harness.Shared(t)
+	p.RestoreAfter(t)
+	app := p.Example(t)
+	p.SetAll(t, "stableImage="+harness.ImagePodinfo, "containerPort=9898", "readinessPath=/readyz", "drainSeconds=1", "canaryPod=canary.yaml")
+	setUp(t, app, "ConfigMap", "e2e-settings", map[string]any{"data": map[string]any{"theme": "dark"}})
+	setUp(t, app, "Secret", "e2e-keys", map[string]any{"stringData": map[string]any{"key": "e2e"}})
+
+	var environment strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&environment, "    - {name: SETTING_%03d, value: %q}\n", i, strings.Repeat("x", 100))
+	}
+	helper := "image: " + harness.ImagePodinfo + "\n    command: [./podinfo, --port=9797, --grpc-port=0]"
+	for _, tc := range []struct{ name, pod, refused string }{
+		{"init container", "spec:\n  initContainers:\n  - name: first\n    image: " + harness.ImagePodinfo + "\n    command: [./podinfo, --version]", ""},
+		{"own sidecar", "spec:\n  containers:\n  - name: helper\n    " + helper, ""},
+		{"ConfigMap and Secret", `
+spec:
+  containers:
+  - name: app
+    volumeMounts: [{name: settings, mountPath: /etc/podinfo}, {name: keys, mountPath: /etc/keys}]
+  volumes: [{name: settings, configMap: {name: e2e-settings}}, {name: keys, secret: {secretName: e2e-keys}}]`, ""},
+		{"read-only root", `
+spec:
+  containers:
+  - name: app
+    securityContext: {readOnlyRootFilesystem: true, allowPrivilegeEscalation: false}
+    volumeMounts: [{name: tmp, mountPath: /tmp}]
+  volumes: [{name: tmp, emptyDir: {}}]`, ""},
+		{"root", "spec: {containers: [{name: app, securityContext: {runAsUser: 0}}]}", ""},
+		{"TCP probe", "spec: {containers: [{name: app, readinessProbe: {tcpSocket: {port: http}}}]}", ""},
+		{"exec probe", "spec: {containers: [{name: app, readinessProbe: {exec: {command: [./podinfo, --version]}}}]}", ""},
+		{"host aliases", "spec: {hostAliases: [{ip: 10.1.2.3, hostnames: [legacy.internal]}]}", ""},
+		{"projected token", `
+spec:
+  containers: [{name: app, volumeMounts: [{name: token, mountPath: /var/run/token}]}]
+  volumes: [{name: token, projected: {sources: [{serviceAccountToken: {audience: vault, path: token}}]}}]`, ""},
+		{"two ports", "spec: {containers: [{name: app, ports: [{name: grpc, containerPort: 9999}]}]}", ""},
+		{"huge environment", "spec:\n  containers:\n  - name: app\n    env:\n" + environment.String(), ""},
+		{
+			"a resource that no node has", "spec: {containers: [{name: app, resources: {limits: {example.com/gpu: 1}}}]}",
+			`subset canary: 0 of 1 pods ready: .*: Unschedulable: .*Insufficient example.com/gpu`,
+		},
+		{"a field that is none", "spec: {containers: [{name: app, resorces: {}}]}", `canaryPod: spec.containers\[0\].resorces: no such field; nearest: resources`},
+		{"without the drain", "spec: {terminationGracePeriodSeconds: 1}", `canaryPod: spec.terminationGracePeriodSeconds: allowed: at least the 16 that the drain takes; set .drainSeconds. for a shorter one`},
+		{"a volume that is not there", "spec: {volumes: [{name: a, configMap: {name: e2e-none}}], containers: [{name: app, volumeMounts: [{name: a, mountPath: /a}]}]}", `e2e-none`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			require.NoError(t, os.WriteFile(filepath.Join(p.Dir, "canary.yaml"), []byte(tc.pod), 0o600))
+			o := p.Attempt(t, harness.UpArgs...)
+			t.Logf("exit code %d after %.1f s", o.Code, o.Took.Seconds())
+			if tc.refused != "" {
+				require.NotZero(t, o.Code)
+				require.Regexp(t, tc.refused, o.All)
+				t.Log(harness.LineWith(o.All, "canary"))
+				return
+			}
+			require.Zero(t, o.Code, o.All)
+		})
+	}
+}
