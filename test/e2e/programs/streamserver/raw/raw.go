@@ -3,11 +3,10 @@ package raw
 
 import "fmt"
 
-// The method of the health service, and its answer SERVING as bytes: field 1, a varint,
-// is 1 (grpc/health/v1/health.proto).
+// HealthCheck is the method of gRPC's health service.
 const HealthCheck = "/grpc.health.v1.Health/Check"
 
-// Serving is the answer of HealthCheck.
+// Serving is its answer SERVING: field 1, a varint, is 1 (grpc/health/v1/health.proto).
 var Serving = []byte{0x08, 0x01}
 
 // Codec takes and gives messages of type *[]byte.
