@@ -15,8 +15,10 @@ type Config struct {
 	CanaryWeight Weight
 	// Name is that of the app's Service, Deployments and routes; with "-canary" it is still a DNS label.
 	Name string
-	// Namespace is the app's namespace, made by the stack.
+	// Namespace is the app's namespace.
 	Namespace string
+	// CreateNamespace is whether the stack makes the namespace; with false it is there and somebody else's.
+	CreateNamespace bool
 	// Host is the DNS name of ingress traffic, in lower case, with at least one dot.
 	Host string
 	// StableImage is the stable subset's image, by tag or digest; "" is the example app.

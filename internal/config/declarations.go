@@ -30,10 +30,15 @@ var declarations = []declaration{{
 		func(c *Config) *string { return &c.Name }, isName),
 }, {
 	Key: Key{"namespace", "",
-		"Namespace that the stack makes for the app: a DNS label of at most 63 characters; empty means the value of name."},
-	rule: text("a DNS label (a-z, 0-9 and -) of at most 63 characters, not default, istio-system or kube-*",
-		func(c *Config) *string { return &c.Namespace }, isNamespace),
+		"Namespace of the app: a DNS label of at most 63 characters; empty means the value of name."},
+	rule: text("a DNS label (a-z, 0-9 and -) of at most 63 characters, not istio-system or kube-*",
+		func(c *Config) *string { return &c.Namespace }, isNamespace).
+		and(", and default only with createNamespace false"),
 	example: "app-example",
+}, {
+	Key: Key{"createNamespace", "true",
+		"Whether the stack makes the namespace, and destroys it with all that is in it: true, or false to use one that is there, in which only the app's own objects are the stack's."},
+	rule: trueOrFalse(func(c *Config) *bool { return &c.CreateNamespace }),
 }, {
 	Key: Key{"host", "",
 		"DNS name of ingress traffic, in lower case and without wildcards, at most 253 characters; empty means <name>.<namespace>.localhost."},

@@ -117,6 +117,13 @@ func (p *parser) checkTogether() {
 	if p.good("canaryReplicas", "canaryMaxReplicas") && (c.CanaryMaxReplicas < c.CanaryReplicas || c.CanaryMaxReplicas > 0 && c.CanaryReplicas == 0) {
 		p.refuse("canaryMaxReplicas", " with canaryReplicas "+p.found(mustFind("canaryReplicas")), "pulumi config rm canaryMaxReplicas")
 	}
+	if p.good("name", "namespace", "createNamespace") && c.CreateNamespace && c.Namespace == defaultNamespace {
+		which := ""
+		if p.values["namespace"] == "" {
+			which = ", which means name's " + p.show(mustFind("name"), c.Name) + ","
+		}
+		p.refuse("namespace", which+" with createNamespace true", "pulumi config set createNamespace false")
+	}
 	if p.good("name", "namespace", "host") && slices.Contains(serviceHosts(c), c.Host) {
 		p.refuse("host", ", which is the Service's own name", "pulumi config rm host")
 	}

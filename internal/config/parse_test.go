@@ -18,7 +18,7 @@ func TestParseDefaults(t *testing.T) {
 	config, err := Parse(nil)
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(&Config{
-		Name: "app-example", Namespace: "app-example", Host: "app-example.app-example.localhost",
+		Name: "app-example", Namespace: "app-example", CreateNamespace: true, Host: "app-example.app-example.localhost",
 		StableReplicas: 1, CanaryReplicas: 1, StableMaxReplicas: 1, CanaryMaxReplicas: 1, ContainerPort: 8080, Protocol: "http", Readiness: Readiness{"http", 8080, "/"}, StartSeconds: 600, DrainSeconds: 20,
 		Env: Environment{}, CanaryEnv: Environment{},
 		Cluster: Cluster{Provider: ProviderK3d, Name: "canary", Agents: 3, K3sImage: pins.K3sImage, HTTPPort: 80},
@@ -34,7 +34,7 @@ func TestParseEveryKey(t *testing.T) {
 	t.Parallel()
 	digest := "ghcr.io/me/app@sha256:" + strings.Repeat("0a", 32)
 	config, err := Parse(map[string]string{
-		"canaryWeight": "12.5", "name": "shop", "namespace": "store", "host": "shop.example.com",
+		"canaryWeight": "12.5", "name": "shop", "namespace": "store", "createNamespace": "false", "host": "shop.example.com",
 		"stableImage": "localhost:5000/shop:1", "canaryImage": digest, "stableReplicas": "4", "canaryReplicas": "2", "canaryMaxReplicas": "6",
 		"containerPort": "9000", "protocol": "grpc", "readinessProtocol": "http", "readinessPort": "9001", "readinessPath": "/ready?deep=1",
 		"imagePullSecret": "ghcr.io", "startSeconds": "90", "drainSeconds": "3600",
@@ -189,7 +189,7 @@ func TestParseHidesSecrets(t *testing.T) {
 	t.Parallel()
 	_, err := parse(map[string]string{"importImages": "hunter2:1,Hunter2", "name": "kube-hunter2"}, func(string) bool { return true })
 	require.EqualError(t, err, `2 problems in the stack's configuration:
-  namespace: found nothing, which means name's a value that is not shown; allowed: a DNS label (a-z, 0-9 and -) of at most 63 characters, not default, istio-system or kube-*; for example: pulumi config set namespace app-example
+  namespace: found nothing, which means name's a value that is not shown; allowed: a DNS label (a-z, 0-9 and -) of at most 63 characters, not istio-system or kube-*, and default only with createNamespace false; for example: pulumi config set namespace app-example
   importImages: found a value that is not shown; allowed: image references with a tag and no digest, separated by commas or spaces, only with clusterProvider k3d; for example: pulumi config set importImages app:1.0.0,app:1.1.0`)
 }
 

@@ -30,6 +30,9 @@ const (
 	maxNameLen        = validation.DNS1123LabelMaxLength - len("-canary")
 	maxClusterNameLen = 32 // k3d's own limit: its containers are named after the cluster
 
+	// defaultNamespace is in every cluster, so that the stack cannot make it and must not delete it.
+	defaultNamespace = "default"
+
 	// defaultGateway is the label that the stack's own ingress gateway has.
 	defaultGateway = "ingressgateway"
 )
@@ -148,9 +151,9 @@ func isNamespace(value string) bool {
 	return len(validation.IsDNS1123Label(value)) == 0 && !isReservedNamespace(value)
 }
 
-// isReservedNamespace names the namespaces that the stack must not take over, and above all not delete.
+// isReservedNamespace names the namespaces that are no place for an app.
 func isReservedNamespace(value string) bool {
-	return value == "default" || value == "istio-system" || strings.HasPrefix(value, "kube-")
+	return value == "istio-system" || strings.HasPrefix(value, "kube-")
 }
 
 // isHost accepts what Istio does for a Gateway and a VirtualService, wildcards excepted: its labels are

@@ -41,9 +41,16 @@ func TestRules(t *testing.T) {
 		}, {
 			key:  "namespace",
 			good: []string{"", "1app", "a", long(63), "kube", "istio"},
-			bad:  []string{"Store", "a.b", "-a", "a-", long(64), "default", "istio-system", "kube-system", "kube-public"},
-			allowed: "a DNS label (a-z, 0-9 and -) of at most 63 characters, not default, istio-system or kube-*; " +
+			bad:  []string{"Store", "a.b", "-a", "a-", long(64), "istio-system", "kube-system", "kube-public"},
+			allowed: "a DNS label (a-z, 0-9 and -) of at most 63 characters, not istio-system or kube-*, and default only with createNamespace false; " +
 				"for example: pulumi config set namespace app-example",
+		}, {
+			key: "namespace", with: map[string]string{"createNamespace": "false"}, good: []string{"default", "shop"}, bad: []string{"kube-system"},
+			allowed: "a DNS label (a-z, 0-9 and -) of at most 63 characters, not istio-system or kube-*, and default only with createNamespace false; " +
+				"for example: pulumi config set namespace app-example",
+		}, {
+			key: "createNamespace", good: []string{"true", "false"}, bad: []string{"", "no", "True"},
+			allowed: "true or false; for example: pulumi config set createNamespace true",
 		}, {
 			key:  "host",
 			good: []string{"", "shop.example.com", "1.example", long(63) + ".com", strings.Repeat("a.", 126) + "a"},
@@ -192,6 +199,7 @@ func TestRules(t *testing.T) {
 func TestRulesInFull(t *testing.T) {
 	t.Parallel()
 	const (
+		namespace  = "allowed: a DNS label (a-z, 0-9 and -) of at most 63 characters, not istio-system or kube-*, and default only with createNamespace false; "
 		kubeconfig = "allowed: the path or the content of a kubeconfig, only with clusterProvider existing; "
 		host       = "allowed: a DNS name in lower case with at least one dot, at most 253 characters, no wildcard, no IP address, " +
 			"not the Service's own name; run: pulumi config rm host"
@@ -204,8 +212,14 @@ func TestRulesInFull(t *testing.T) {
 		"canary without pods", map[string]string{"canaryReplicas": "0", "canaryWeight": "0.50"},
 		`canaryReplicas: found "0" with canaryWeight "0.50"; allowed: a whole number from 0 to 100, and 0 only with canaryWeight 0; run: pulumi config set canaryReplicas 1`,
 	}, {
-		"namespace from name", map[string]string{"name": "default"},
-		`namespace: found nothing, which means name's "default"; allowed: a DNS label (a-z, 0-9 and -) of at most 63 characters, not default, istio-system or kube-*; for example: pulumi config set namespace app-example`,
+		"namespace from name", map[string]string{"name": "kube-shop"},
+		`namespace: found nothing, which means name's "kube-shop"; ` + namespace + `for example: pulumi config set namespace app-example`,
+	}, {
+		"no namespace of the stack's own", map[string]string{"namespace": "default"},
+		`namespace: found "default" with createNamespace true; ` + namespace + `run: pulumi config set createNamespace false`,
+	}, {
+		"no namespace of the stack's own, from name", map[string]string{"name": "default"},
+		`namespace: found nothing, which means name's "default", with createNamespace true; ` + namespace + `run: pulumi config set createNamespace false`,
 	}, {
 		"host is the Service", map[string]string{"host": "app-example.app-example"},
 		`host: found "app-example.app-example", which is the Service's own name; ` + host,
