@@ -67,7 +67,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	b := builder{ctx: ctx, name: name, args: args, component: c, phases: phases}
+	created, err := phases.nobodyElses()
+	if err != nil {
+		return nil, err
+	}
+	b := builder{ctx: ctx, name: name, args: args, component: c, phases: phases, created: created}
 	workloads, err := b.workloads()
 	if err != nil {
 		return nil, err

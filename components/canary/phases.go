@@ -82,7 +82,7 @@ func (p phases) gatewayRuns() ([]pulumi.ResourceOption, error) {
 	if istio.Install {
 		return nil, nil
 	}
-	checked, err := p.hooks.BeforeCreate(p.name+": ingress gateway", func() error {
+	checked, err := p.hooks.BeforeCreate(p.name+": ingress gateway", func(*pulumi.ResourceHookArgs) error {
 		return p.inHook(func(ctx context.Context, cluster rollout.Cluster, _ rollout.Voice) error {
 			return cluster.CheckGateway(ctx, istio.Gateway)
 		}, nil)

@@ -80,7 +80,7 @@ func TestTwoStepsHooks(t *testing.T) {
 	cfg := configuration(t, map[string]string{"canaryWeight": "40"})
 	_, err := pulumitest.Run(hooked(cfg, reaching(app), hooks, nil))
 	require.NoError(t, err)
-	require.Len(t, hooks.byName, 3)
+	require.Len(t, hooks.byName, 4)
 
 	was := find(t, preview(t, nil), deploymentType, "app-stable").Inputs
 	is := find(t, preview(t, map[string]string{"stableImage": "shop:2"}), deploymentType, "app-stable").Inputs
@@ -102,7 +102,7 @@ func TestGatewayRuns(t *testing.T) {
 	})
 	_, err := pulumitest.Run(hooked(cfg, reaching(app), hooks, nil))
 	require.NoError(t, err)
-	require.Len(t, hooks.byName, 4)
+	require.Len(t, hooks.byName, 5)
 
 	before := len(app.Calls())
 	require.ErrorIs(t, hooks.run("app: ingress gateway", nil), missing)

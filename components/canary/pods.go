@@ -23,6 +23,10 @@ const (
 	// for; the wait of this package does neither.
 	skipAwait = "pulumi.com/skipAwait"
 
+	// deletionPolicy says whether a deleted Deployment stays until its pods are gone. In
+	// a namespace that stays, the next update would write to it, and lose it.
+	deletionPolicy = "pulumi.com/deletionPropagationPolicy"
+
 	checksumAnnotation    = "checksum/nginx.conf"
 	envAnnotation         = "checksum/env"
 	proxyConfigAnnotation = "proxy.istio.io/config"
@@ -43,10 +47,14 @@ func deployment(c *config.Config, s subset) (*appsv1.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
+	own := map[string]string{skipAwait: "true"}
+	if !c.CreateNamespace {
+		own[deletionPolicy] = "background"
+	}
 	none, one := intstr.FromInt32(0), intstr.FromInt32(1)
 	return &appsv1.Deployment{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
-		ObjectMeta: objectMeta(c, s.object, s.labels(), map[string]string{skipAwait: "true"}),
+		ObjectMeta: objectMeta(c, s.object, s.labels(), own),
 		Spec: appsv1.DeploymentSpec{
 			Replicas: new(int32(s.pods.Min)), //nolint:gosec // at most 100
 			Selector: &metav1.LabelSelector{MatchLabels: s.labels()},
@@ -61,11 +69,6 @@ func deployment(c *config.Config, s subset) (*appsv1.Deployment, error) {
 
 // podTemplate is the pod of one subset, as the program has it.
 func podTemplate(c *config.Config, s subset) (*corev1.PodTemplateSpec, error) {
-	labels := s.labels()
-	if c.Istio.Revision != "" {
-		// The namespace's label decides; this one makes a change of it replace the pods.
-		labels[mesh.LabelRevision] = c.Istio.Revision
-	}
 	plan := drain.App(c.DrainSeconds)
 	annotations := map[string]string{
 		// For a cluster without native sidecars (kubelets before 1.33), where the sidecar
@@ -84,9 +87,24 @@ func podTemplate(c *config.Config, s subset) (*corev1.PodTemplateSpec, error) {
 		annotations[envAnnotation] = sum
 	}
 	return &corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: annotations},
+		ObjectMeta: metav1.ObjectMeta{Labels: podLabels(c, s), Annotations: annotations},
 		Spec:       podSpec(c, s, plan),
 	}, nil
+}
+
+// podLabels are those of a subset's pods.
+func podLabels(c *config.Config, s subset) map[string]string {
+	all := s.labels()
+	if c.Istio.Revision != "" {
+		// In a namespace of the stack's, whose label decides, this one makes a change of it
+		// replace the pods.
+		all[mesh.LabelRevision] = c.Istio.Revision
+	}
+	if !c.CreateNamespace {
+		// Where the namespace has no label, the pods' own decide.
+		all[mesh.LabelInject] = "true"
+	}
+	return all
 }
 
 func podSpec(c *config.Config, s subset, plan drain.Plan) corev1.PodSpec {

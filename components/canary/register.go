@@ -2,6 +2,7 @@ package canary
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -16,13 +17,16 @@ type builder struct {
 	args      *Args
 	component *Canary
 	phases    phases
+	// created keeps an object of somebody else from being taken over.
+	created pulumi.ResourceOption
 }
 
 // workloads are what runs the app.
 type workloads struct {
-	namespace pulumi.Resource
-	// policy is what refuses plain text; pods come after it.
-	policy pulumi.Resource
+	// first is what all others come after.
+	first pulumi.Resource
+	// needed are what pods come after.
+	needed []pulumi.Resource
 	// all are these and the rest: what has to be written before traffic is routed.
 	all []pulumi.Resource
 	// off is the canary when it has no pods: its traffic ends before it does.
@@ -30,26 +34,19 @@ type workloads struct {
 }
 
 func (b builder) workloads() (workloads, error) {
-	cfg := b.args.Config
 	checked, err := b.phases.gatewayRuns()
 	if err != nil {
 		return workloads{}, err
 	}
-	namespace, err := corev1.NewNamespace(b.ctx, b.name, namespaceArgs(cfg), append(checked, b.child())...)
-	if err != nil {
-		return workloads{}, fmt.Errorf("register namespace %s: %w", cfg.Namespace, err)
+	ground := b.ownNamespace
+	if !b.args.Config.CreateNamespace {
+		ground = b.othersNamespace
 	}
-	policy, err := b.customResource(strictMTLS(), after(namespace))
+	w, err := ground(checked)
 	if err != nil {
 		return workloads{}, err
 	}
-	service, err := corev1.NewService(b.ctx, b.name, serviceArgs(cfg), b.child(), after(namespace))
-	if err != nil {
-		return workloads{}, fmt.Errorf("register service %s: %w", cfg.Name, err)
-	}
-	w := workloads{namespace: namespace, policy: policy, all: []pulumi.Resource{namespace, policy, service}}
-
-	stable, canary := subsetsOf(cfg)
+	stable, canary := subsetsOf(b.args.Config)
 	for _, s := range []subset{stable, canary} {
 		if s.pods.Max == 0 {
 			w.off = &s
@@ -64,19 +61,64 @@ func (b builder) workloads() (workloads, error) {
 	return w, nil
 }
 
+// ownNamespace registers the namespace, its policy and the Service; first are options of
+// what is created first.
+func (b builder) ownNamespace(first []pulumi.ResourceOption) (workloads, error) {
+	namespace, err := corev1.NewNamespace(b.ctx, b.name, namespaceArgs(b.args.Config), append(first, b.child(), b.created)...)
+	if err != nil {
+		return workloads{}, fmt.Errorf("register namespace %s: %w", b.args.Config.Namespace, err)
+	}
+	policy, err := b.customResource(strictMTLS(), after(namespace))
+	if err != nil {
+		return workloads{}, err
+	}
+	service, err := b.service(after(namespace))
+	if err != nil {
+		return workloads{}, err
+	}
+	return workloads{first: namespace, needed: []pulumi.Resource{namespace, policy}, all: []pulumi.Resource{namespace, policy, service}}, nil
+}
+
+// othersNamespace registers the Service, and lets go of a namespace that the stack may
+// have made before: what is read is not Pulumi's, and a resource of the same name that
+// was is not deleted but forgotten. Without it Pulumi would delete the namespace, with
+// all that is in it.
+func (b builder) othersNamespace(first []pulumi.ResourceOption) (workloads, error) {
+	checked, err := b.phases.namespaceTakesPods(b.component)
+	if err != nil {
+		return workloads{}, err
+	}
+	service, err := b.service(append(first, checked)...)
+	if err != nil {
+		return workloads{}, err
+	}
+	if _, err := corev1.GetNamespace(b.ctx, b.name, b.phases.namespaceThere(), nil, b.child(), after(service)); err != nil {
+		return workloads{}, fmt.Errorf("read namespace %s: %w", b.args.Config.Namespace, err)
+	}
+	return workloads{first: service, needed: []pulumi.Resource{service}, all: []pulumi.Resource{service}}, nil
+}
+
+func (b builder) service(opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+	service, err := corev1.NewService(b.ctx, b.name, serviceArgs(b.args.Config), append(opts, b.child())...)
+	if err != nil {
+		return nil, fmt.Errorf("register service %s: %w", b.args.Config.Name, err)
+	}
+	return service, nil
+}
+
 func (b builder) deployment(s subset, w workloads, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
 	cfg, name := b.args.Config, b.name+"-"+s.name
-	needs := []pulumi.Resource{w.namespace, w.policy}
+	needs := slices.Clone(w.needed)
 	fail := func(err error) error { return fmt.Errorf("register the workload of subset %s: %w", s.name, err) }
 	if s.example {
-		configMap, err := corev1.NewConfigMap(b.ctx, name, configMapArgs(cfg, s), b.child(), after(w.namespace))
+		configMap, err := corev1.NewConfigMap(b.ctx, name, configMapArgs(cfg, s), b.child(), after(w.first))
 		if err != nil {
 			return nil, fail(err)
 		}
 		needs = append(needs, configMap)
 	}
 	if len(s.secretEnv()) > 0 {
-		secret, err := corev1.NewSecret(b.ctx, name, secretArgs(cfg, s), b.child(), after(w.namespace))
+		secret, err := corev1.NewSecret(b.ctx, name, secretArgs(cfg, s), b.child(), after(w.first))
 		if err != nil {
 			return nil, fail(err)
 		}
@@ -115,7 +157,7 @@ func (b builder) deployment(s subset, w workloads, opts ...pulumi.ResourceOption
 // round: first the split, then the subsets, then what they lead to.
 func (b builder) routing(w workloads) (pulumi.Resource, error) {
 	cfg := b.args.Config
-	gateway, err := b.customResource(gatewayObject(cfg), after(w.namespace))
+	gateway, err := b.customResource(gatewayObject(cfg), after(w.first))
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +236,14 @@ func (b builder) object(token, name string, object any, opts ...pulumi.ResourceO
 	return registered, nil
 }
 
-func (b builder) child() pulumi.ResourceOption { return pulumi.Parent(b.component) }
+// child are the options of each object. In a namespace of the stack's nobody else has
+// made any.
+func (b builder) child() pulumi.ResourceOption {
+	if b.args.Config.CreateNamespace {
+		return pulumi.Parent(b.component)
+	}
+	return pulumi.Composite(pulumi.Parent(b.component), b.created)
+}
 
 func after(resources ...pulumi.Resource) pulumi.ResourceOption { return pulumi.DependsOn(resources) }
 

@@ -47,6 +47,7 @@ func TestWorkloads(t *testing.T) {
 		{"user-service", serviceType, "app", userImages},
 		{"user-deployment-stable", deploymentType, "app-stable", userImages},
 		{"user-deployment-canary", deploymentType, "app-canary", userImages},
+		{"others-deployment-stable", deploymentType, "app-stable", map[string]string{"createNamespace": "false", "istioRevision": "1-31"}},
 		{"privileged-port", deploymentType, "app-stable", map[string]string{"containerPort": "80"}},
 		{"grpc-service", serviceType, "app", map[string]string{"protocol": "grpc"}},
 		{"grpc-deployment-stable", deploymentType, "app-stable", map[string]string{"protocol": "grpc", "stableImage": "shop:1"}},

@@ -23,13 +23,19 @@ func asWritten(c *config.Config) ([]drift.Object, error) {
 	core := func(kind, name string, fields map[string]any) drift.Object {
 		return drift.Object{APIVersion: "v1", Kind: kind, Namespace: c.Namespace, Name: name, Fields: fields}
 	}
-	objects := []drift.Object{
-		{APIVersion: "v1", Kind: "Namespace", Name: c.Namespace, Fields: map[string]any{"metadata": map[string]any{"labels": labels(injectionLabels(c))}}},
-		core("Service", c.Name, map[string]any{"spec": map[string]any{
-			"selector": labels(map[string]string{release.LabelName: c.Name}),
-			"ports":    []any{map[string]any{"name": portName, "port": servicePort, "targetPort": portName, "appProtocol": c.Protocol}},
-		}}),
+	var objects []drift.Object
+	var istio []istioObject
+	if c.CreateNamespace {
+		objects = append(objects, drift.Object{
+			APIVersion: "v1", Kind: "Namespace", Name: c.Namespace, Fields: map[string]any{"metadata": map[string]any{"labels": labels(injectionLabels(c))}},
+		})
+		istio = append(istio, strictMTLS())
 	}
+	objects = append(objects, core("Service", c.Name, map[string]any{"spec": map[string]any{
+		"selector": labels(map[string]string{release.LabelName: c.Name}),
+		"ports":    []any{map[string]any{"name": portName, "port": servicePort, "targetPort": portName, "appProtocol": c.Protocol}},
+	}}))
+	istio = append(istio, gatewayObject(c), destinationRuleObject(c), virtualServiceObject(c))
 	stable, canary := subsetsOf(c)
 	for _, s := range []subset{stable, canary} {
 		if s.pods.Max == 0 {
@@ -52,7 +58,7 @@ func asWritten(c *config.Config) ([]drift.Object, error) {
 			Fields: map[string]any{"spec": spec},
 		})
 	}
-	for _, object := range []istioObject{strictMTLS(), gatewayObject(c), destinationRuleObject(c), virtualServiceObject(c)} {
+	for _, object := range istio {
 		spec, err := specFields(object.spec)
 		if err != nil {
 			return nil, fmt.Errorf("%s %s/%s: %w", object.kind, c.Namespace, object.name, err)

@@ -36,7 +36,7 @@ func (a *Args) onlyOurs(ctx *pulumi.Context) (pulumi.ResourceOption, error) {
 		register = hooks.Of(ctx)
 	}
 	kubeconfig := hooks.Value(ctx, a.Kubeconfig)
-	return register.BeforeCreate("no other Istio", func() error {
+	return register.BeforeCreate("no other Istio", func(*pulumi.ResourceHookArgs) error {
 		text, err := kubeconfig()
 		if err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"canary/internal/kube"
@@ -108,9 +109,25 @@ func Find(ctx context.Context, c *kube.Client, objects []Object) ([]Change, erro
 	return changes, nil
 }
 
+// Exists reports whether there is an object of the kind and the name, whoever made it.
+func Exists(ctx context.Context, c *kube.Client, object Object) (bool, error) {
+	_, err := get(ctx, c, object)
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("%s: %w", object, err)
+	}
+	return true, nil
+}
+
+func get(ctx context.Context, c *kube.Client, object Object) (*unstructured.Unstructured, error) {
+	return c.Dynamic().Resource(object.resource()).Namespace(object.Namespace).Get(ctx, object.Name, metav1.GetOptions{})
+}
+
 // look is nil for an object that is as it was written.
 func look(ctx context.Context, c *kube.Client, object Object) (*Change, error) {
-	live, err := c.Dynamic().Resource(object.resource()).Namespace(object.Namespace).Get(ctx, object.Name, metav1.GetOptions{})
+	live, err := get(ctx, c, object)
 	switch {
 	case apierrors.IsNotFound(err):
 		return &Change{Object: object, Gone: true}, nil

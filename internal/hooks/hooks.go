@@ -25,10 +25,11 @@ func Of(ctx *pulumi.Context) Register {
 	return ctx.RegisterResourceHook
 }
 
-// BeforeCreate runs a function before a resource is created. The name is shown
-// with the function's error; it must be the only one in the program.
-func (r Register) BeforeCreate(name string, run func() error) (pulumi.ResourceOption, error) {
-	hook, err := r.register(name, func(*pulumi.ResourceHookArgs) error { return run() })
+// BeforeCreate runs a function before a resource is created; it is given the inputs
+// to come. The name is shown with the function's error; it must be the only one in the
+// program.
+func (r Register) BeforeCreate(name string, run pulumi.ResourceHookFunction) (pulumi.ResourceOption, error) {
+	hook, err := r.register(name, run)
 	if err != nil {
 		return nil, err
 	}

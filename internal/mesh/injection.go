@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"canary/internal/kube"
 )
@@ -17,17 +18,28 @@ import (
 const (
 	LabelInjection = "istio-injection"
 	LabelRevision  = "istio.io/rev"
+	// LabelInject is a pod's own.
+	LabelInject = "sidecar.istio.io/inject"
 
 	labelTag = "istio.io/tag"
 	// defaultRevision answers to istio-injection=enabled.
 	defaultRevision = "default"
 )
 
+const noWebhook = "the cluster has no webhook of Istio that would inject one: check istiod and its MutatingWebhookConfiguration"
+
 // Injection is what decides whether the pods of a namespace get a sidecar.
 type Injection struct {
 	namespace string
-	labels    map[string]string // of the namespace
-	revisions []string          // the revisions and tags whose webhooks inject, sorted
+	labels    labels.Set // of the namespace
+	revisions []string   // the revisions and tags whose webhooks inject, sorted
+	webhooks  []webhook
+}
+
+// webhook selects pods by the labels of their namespace and by their own.
+type webhook struct {
+	Namespaces *metav1.LabelSelector `json:"namespaceSelector"`
+	Pods       *metav1.LabelSelector `json:"objectSelector"`
 }
 
 // FindInjection reads what decides about the sidecars of a namespace's pods.
@@ -40,6 +52,12 @@ func FindInjection(ctx context.Context, c *kube.Client, namespace string) (Injec
 	if err != nil {
 		return Injection{}, fmt.Errorf("list webhooks that inject sidecars: %w", err)
 	}
+	found := Injection{namespace: namespace, labels: object.GetLabels()}
+	for _, configuration := range decode[struct {
+		Webhooks []webhook `json:"webhooks"`
+	}](injectors.Items) {
+		found.webhooks = append(found.webhooks, configuration.Webhooks...)
+	}
 	revisions := map[string]bool{}
 	for i := range injectors.Items {
 		labels := injectors.Items[i].GetLabels()
@@ -49,20 +67,27 @@ func FindInjection(ctx context.Context, c *kube.Client, namespace string) (Injec
 			}
 		}
 	}
-	return Injection{namespace: namespace, labels: object.GetLabels(), revisions: slices.Sorted(maps.Keys(revisions))}, nil
+	found.revisions = slices.Sorted(maps.Keys(revisions))
+	return found, nil
 }
 
 // Repair says what gives the pods of an app a sidecar; app selects the app's
-// Deployments.
-func (i Injection) Repair(app string) string {
+// Deployments, and pod are the labels of one of its pods.
+func (i Injection) Repair(app string, pod labels.Set) string {
 	restart := fmt.Sprintf("`kubectl -n %s rollout restart deployment -l %s`", i.namespace, app)
+	if pod[LabelInject] != "" { // so the namespace is not the stack's
+		if why := i.Refuses(pod); why != "" {
+			return why + "; then " + restart
+		}
+		return "it asks for one, and would get it now: it was made while istiod did not answer, or the namespace had other labels: " + restart
+	}
 	asked := i.labels[LabelRevision]
 	if asked == "" && i.labels[LabelInjection] == "enabled" {
 		asked = defaultRevision
 	}
 	switch {
 	case len(i.revisions) == 0:
-		return "the cluster has no webhook of Istio that would inject one: check istiod and its MutatingWebhookConfiguration; then " + restart
+		return noWebhook + "; then " + restart
 	case asked == "":
 		return fmt.Sprintf("namespace %s needs the label %s=enabled, or %s with istioRevision, before its pods are made: "+
 			"`pulumi up --refresh` writes it again, then %s", i.namespace, LabelInjection, LabelRevision, restart)

@@ -52,7 +52,7 @@ func TestInjectionRepair(t *testing.T) {
 			})
 			injection, err := FindInjection(t.Context(), client, "shop")
 			require.NoError(t, err)
-			require.Equal(t, tc.want, injection.Repair("app.kubernetes.io/name=shop"))
+			require.Equal(t, tc.want, injection.Repair("app.kubernetes.io/name=shop", nil))
 		})
 	}
 }

@@ -41,7 +41,7 @@ func (w *fakeWorkloads) events(_ context.Context, pod *corev1.Pod) ([]corev1.Eve
 	return w.event, nil
 }
 
-func (w *fakeWorkloads) injection(context.Context) (string, error) {
+func (w *fakeWorkloads) injection(context.Context, *corev1.Pod) (string, error) {
 	if w.repair == "" {
 		return "", errors.New("no right to read it")
 	}

@@ -247,17 +247,17 @@ func (r *readiness) failure(ctx context.Context, l look, f finding) error {
 		Subset: l.name, Ready: len(l.ready), Wanted: l.wanted,
 		Pod: f.pod, Container: f.container, Reason: f.reason, Message: f.message, Advice: f.advice,
 	}
-	if f.injection {
-		// Without the right to read it, the general advice stays.
-		if repair, err := r.workloads.injection(ctx); err == nil {
-			e.Advice = repair
-		}
-	}
-	if !f.wantsLog {
-		return e
-	}
 	for _, pod := range l.unready {
 		if string(pod.UID) != f.uid {
+			continue
+		}
+		if f.injection {
+			// Without the right to read it, the general advice stays.
+			if repair, err := r.workloads.injection(ctx, pod); err == nil {
+				e.Advice = repair
+			}
+		}
+		if !f.wantsLog {
 			continue
 		}
 		// Without the log the message is still worth having.

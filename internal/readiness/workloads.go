@@ -23,8 +23,8 @@ type snapshot struct {
 type workloads interface {
 	snapshot(ctx context.Context) (snapshot, error)
 	events(ctx context.Context, pod *corev1.Pod) ([]corev1.Event, error)
-	// injection says what would give the app's pods a sidecar.
-	injection(ctx context.Context) (string, error)
+	// injection says what would give the app's pods a sidecar, of which one has none.
+	injection(ctx context.Context, pod *corev1.Pod) (string, error)
 	// log gives the end of what a container wrote before it ended.
 	log(ctx context.Context, pod *corev1.Pod, container string) (string, error)
 }
@@ -57,12 +57,12 @@ func (w *clusterWorkloads) events(ctx context.Context, pod *corev1.Pod) ([]corev
 	return w.client.Events(ctx, pod.Namespace, "involvedObject.uid="+string(pod.UID))
 }
 
-func (w *clusterWorkloads) injection(ctx context.Context) (string, error) {
+func (w *clusterWorkloads) injection(ctx context.Context, pod *corev1.Pod) (string, error) {
 	found, err := mesh.FindInjection(ctx, w.client, w.app.Namespace)
 	if err != nil {
 		return "", err
 	}
-	return found.Repair(release.LabelName + "=" + w.app.Name), nil
+	return found.Repair(release.LabelName+"="+w.app.Name, pod.Labels), nil
 }
 
 func (w *clusterWorkloads) log(ctx context.Context, pod *corev1.Pod, container string) (string, error) {

@@ -33,6 +33,12 @@ type Cluster interface {
 	AtLeast(ctx context.Context, subset string, pods int) error
 	// CheckGateway checks that a pod of the ingress gateway runs, by its label istio.
 	CheckGateway(ctx context.Context, label string) error
+	// Exists reports whether there is an object of the kind and the name.
+	Exists(ctx context.Context, object drift.Object) (bool, error)
+	// NamespaceThere fails when there is no namespace for the app.
+	NamespaceThere(ctx context.Context) error
+	// CheckNamespace also fails when pods with the labels would get no sidecar in it.
+	CheckNamespace(ctx context.Context, pod map[string]string) (mesh.Notes, error)
 	// Changes are what somebody else changed in objects.
 	Changes(ctx context.Context, objects []drift.Object) ([]drift.Change, error)
 	// GatewayOff says why the ingress gateway wants no pods; "" when it wants some.
@@ -110,6 +116,18 @@ func (l liveApp) AtLeast(ctx context.Context, subset string, pods int) error {
 
 func (l liveApp) CheckGateway(ctx context.Context, label string) error {
 	return mesh.CheckGateway(ctx, l.client, label)
+}
+
+func (l liveApp) Exists(ctx context.Context, object drift.Object) (bool, error) {
+	return drift.Exists(ctx, l.client, object)
+}
+
+func (l liveApp) NamespaceThere(ctx context.Context) error {
+	return mesh.NamespaceThere(ctx, l.client, l.app.Namespace)
+}
+
+func (l liveApp) CheckNamespace(ctx context.Context, pod map[string]string) (mesh.Notes, error) {
+	return mesh.CheckNamespace(ctx, l.client, l.app, pod)
 }
 
 func (l liveApp) Changes(ctx context.Context, objects []drift.Object) ([]drift.Change, error) {

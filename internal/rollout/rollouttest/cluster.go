@@ -10,6 +10,7 @@ import (
 
 	"canary/internal/converge"
 	"canary/internal/drift"
+	"canary/internal/mesh"
 	"canary/internal/release"
 )
 
@@ -25,6 +26,12 @@ type Cluster struct {
 	Ready    map[string]int   // number of pods by subset
 
 	GatewayErr error
+	// NamespaceErr is what is wrong with the namespace, and Notes are what else is to be
+	// known of it.
+	NamespaceErr error
+	Notes        mesh.Notes
+	// There are objects that exist, as their String says.
+	There []string
 	// Changed is what somebody else changed.
 	Changed []drift.Change
 	// Off is why the ingress gateway wants no pods.
@@ -117,6 +124,20 @@ func (c *Cluster) AtLeast(_ context.Context, subset string, pods int) error {
 func (c *Cluster) CheckGateway(_ context.Context, label string) error {
 	c.Note("gateway %s", label)
 	return c.GatewayErr
+}
+
+// Exists reports whether the object is There.
+func (c *Cluster) Exists(_ context.Context, object drift.Object) (bool, error) {
+	return slices.Contains(c.There, object.String()), nil
+}
+
+// NamespaceThere fails with NamespaceErr.
+func (c *Cluster) NamespaceThere(context.Context) error { return c.NamespaceErr }
+
+// CheckNamespace is Notes or NamespaceErr.
+func (c *Cluster) CheckNamespace(_ context.Context, pod map[string]string) (mesh.Notes, error) {
+	c.Note("namespace for pods %v", pod)
+	return c.Notes, c.NamespaceErr
 }
 
 // Changes are Changed.
