@@ -42,7 +42,7 @@ func TestOthersNamespace(t *testing.T) {
 	require.Len(t, r.All(), 10)
 	namespace := find(t, r, namespaceType, "app")
 	require.Nil(t, namespace.RPC, "it is not registered")
-	require.Empty(t, namespace.Inputs)
+	require.Equal(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "store"}}, namespace.Inputs.Mappable())
 }
 
 // What is wrong with the namespace is told before anything is made.

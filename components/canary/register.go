@@ -92,7 +92,12 @@ func (b builder) othersNamespace(first []pulumi.ResourceOption) (workloads, erro
 	if err != nil {
 		return workloads{}, err
 	}
-	if _, err := corev1.GetNamespace(b.ctx, b.name, b.phases.namespaceThere(), nil, b.child(), after(service)); err != nil {
+	// GetNamespace would leave the inputs out, so that every refresh shows them as a change.
+	inputs := pulumi.Map{
+		"apiVersion": pulumi.String("v1"), "kind": pulumi.String(kindNamespace), "metadata": pulumi.StringMap{"name": pulumi.String(b.args.Config.Namespace)},
+	}
+	err = b.ctx.ReadResource("kubernetes:core/v1:Namespace", b.name, b.phases.namespaceThere(), inputs, &corev1.Namespace{}, b.child(), after(service))
+	if err != nil {
 		return workloads{}, fmt.Errorf("read namespace %s: %w", b.args.Config.Namespace, err)
 	}
 	return workloads{first: service, needed: []pulumi.Resource{service}, all: []pulumi.Resource{service}}, nil

@@ -24,8 +24,9 @@ func parseWritten(data []byte) ([]drift.Object, error) {
 	var exported struct {
 		Deployment struct {
 			Resources []struct {
-				Type   string         `json:"type"`
-				Inputs map[string]any `json:"inputs"`
+				Type     string         `json:"type"`
+				External bool           `json:"external"` // it was only read
+				Inputs   map[string]any `json:"inputs"`
 			} `json:"resources"`
 		} `json:"deployment"`
 	}
@@ -34,7 +35,7 @@ func parseWritten(data []byte) ([]drift.Object, error) {
 	}
 	var objects []drift.Object
 	for _, r := range exported.Deployment.Resources {
-		if object, ok := objectOf(r.Inputs); ok && strings.HasPrefix(r.Type, "kubernetes:") {
+		if object, ok := objectOf(r.Inputs); ok && !r.External && strings.HasPrefix(r.Type, "kubernetes:") {
 			objects = append(objects, object)
 		}
 	}

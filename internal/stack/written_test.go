@@ -12,6 +12,7 @@ const exported = `{"version":3,"deployment":{"resources":[
 	{"type":"pulumi:pulumi:Stack","outputs":{"url":"http://app.test"}},
 	{"type":"pulumi:providers:kubernetes","inputs":{"kubeconfig":{"4dabf18193072939515e22adb298388d":"1b47061264138c4ac30d75fd1eb44270","ciphertext":"v1:x"}}},
 	{"type":"command:local:Command","inputs":{"kind":"x","apiVersion":"y","metadata":{"name":"z"}}},
+	{"type":"kubernetes:core/v1:Namespace","external":true,"inputs":{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"others"}}},
 	{"type":"kubernetes:helm.sh/v3:Release","inputs":{"chart":"istiod","name":"istiod"}},
 	{"type":"kubernetes:core/v1:Namespace","inputs":{"apiVersion":"v1","kind":"Namespace","metadata":{
 		"annotations":{"pulumi.com/patchForce":"true"},"labels":{"istio-injection":"enabled"},"name":"shop"}}},

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"canary/internal/mesh"
+	"canary/internal/release"
 )
 
 const (
@@ -56,7 +59,14 @@ func Open(ctx context.Context, c Cluster, o Options) (*Relay, error) {
 	if err := removeLeftOvers(ctx, c, o.Namespace); err != nil {
 		return nil, err
 	}
+	revision, err := revisionOf(ctx, c, o)
+	if err != nil {
+		return nil, err
+	}
 	pod := podFor(o, podName())
+	if revision != "" {
+		pod.Labels[mesh.LabelRevision] = revision
+	}
 	r := &Relay{cluster: c, namespace: pod.Namespace, name: pod.Name, forward: c.Forward(pod.Namespace, pod.Name)}
 	if err := r.start(ctx, pod, o.Progress); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -149,6 +159,21 @@ func (r *Relay) answers(ctx context.Context) error {
 		return fmt.Errorf("nginx answers with status %d through port-forward", resp.StatusCode)
 	}
 	return nil
+}
+
+// revisionOf is the revision of Istio that the app's pods ask for; "" where they leave
+// that to the namespace.
+func revisionOf(ctx context.Context, c Cluster, o Options) (string, error) {
+	pods, err := c.Pods(ctx, o.Namespace, release.LabelName+"="+o.Service)
+	if err != nil {
+		return "", fmt.Errorf("pods of the app %s/%s: %w", o.Namespace, o.Service, err)
+	}
+	for i := range pods {
+		if revision := pods[i].Labels[mesh.LabelRevision]; revision != "" {
+			return revision, nil
+		}
+	}
+	return "", nil
 }
 
 func find(ctx context.Context, c Cluster, namespace, name string) (*corev1.Pod, error) {

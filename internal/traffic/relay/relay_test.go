@@ -197,3 +197,15 @@ func TestLifetime(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 600, *cluster.pods[0].Spec.ActiveDeadlineSeconds)
 }
+
+// Where the namespace leaves it to its pods whose sidecar they get, the relay asks as the
+// app does.
+func TestRelayHasTheRevisionOfTheApp(t *testing.T) {
+	t.Parallel()
+	app := podOfAge("shop-1", time.Minute, nil)
+	app.Labels = map[string]string{"istio.io/rev": "1-31"}
+	cluster := &fakeCluster{becomes: ready, nginx: fakeNginx(t, "204 No Content"), pods: []corev1.Pod{app}}
+	_, err := Open(t.Context(), cluster, options)
+	require.NoError(t, err)
+	require.Equal(t, "1-31", cluster.pods[1].Labels["istio.io/rev"])
+}
