@@ -2,6 +2,8 @@ package mesh
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -91,6 +93,24 @@ func TestCheckNamespace(t *testing.T) {
 			require.Equal(t, Notes{Info: tc.info}, notes)
 		})
 	}
+}
+
+// Without the right to list webhooks and policies, the pods tell when they are there.
+func TestCheckNamespaceWithoutRights(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path == "/api/v1/namespaces/store" {
+			_, _ = w.Write([]byte(`{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"store"}}`))
+			return
+		}
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403}`))
+	}))
+	t.Cleanup(server.Close)
+	notes, err := CheckNamespace(t.Context(), kubetest.Client(t, server), release.App{Namespace: "store", Name: "shop"}, nil)
+	require.NoError(t, err)
+	require.Empty(t, notes)
 }
 
 // What its pods cannot have, a pod that asks by itself is told, and what gives it to them.
