@@ -7,6 +7,8 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"canary/internal/config"
 )
 
 // builder registers the component's children, each between the phases of the
@@ -64,7 +66,11 @@ func (b builder) workloads() (workloads, error) {
 // ownNamespace registers the namespace, its policy and the Service; first are options of
 // what is created first.
 func (b builder) ownNamespace(first []pulumi.ResourceOption) (workloads, error) {
-	namespace, err := corev1.NewNamespace(b.ctx, b.name, namespaceArgs(b.args.Config), append(first, b.child(), b.created)...)
+	if b.args.Config.Cluster.Provider == config.ProviderExisting {
+		// In a cluster of the stack's it is at most a remainder of an update that was killed.
+		first = append(first, b.created)
+	}
+	namespace, err := corev1.NewNamespace(b.ctx, b.name, namespaceArgs(b.args.Config), append(first, b.child())...)
 	if err != nil {
 		return workloads{}, fmt.Errorf("register namespace %s: %w", b.args.Config.Namespace, err)
 	}
