@@ -72,6 +72,7 @@ func program(ctx *pulumi.Context) error {
 
 	ctx.Export("url", app.URL)
 	ctx.Export("split", app.Split)
+	ctx.Export("certificate", pulumi.String(cfg.TLS.Certificate))
 	ctx.Export("virtualService", app.VirtualService)
 	ctx.Export("clusterProvider", pulumi.String(cfg.Cluster.Provider))
 	ctx.Export("kubeconfig", kubernetes.Kubeconfig)

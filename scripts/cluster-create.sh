@@ -9,7 +9,7 @@
 #   CLUSTER_ENGINE        the id and the host of the engine that the cluster lives on, when they are recorded
 #   CLUSTER_CONFIG        k3d's configuration file, as text
 #   CLUSTER_SETTINGS      the settings that the configuration was made from, as words key=value
-#   CLUSTER_HTTP_PORT     the host port that the configuration maps
+#   CLUSTER_PORTS         the host ports that the configuration maps, as words
 #   CLUSTER_READY_SECONDS how long the API server of a cluster found running may take to answer (60)
 #   PULUMI_COMMAND_STDOUT the last result; set on update
 set -eu
@@ -54,7 +54,11 @@ k3d_in_background() {
 }
 
 create() {
-  check_port "$CLUSTER_HTTP_PORT"
+  key=httpPort
+  for port in $CLUSTER_PORTS; do
+    check_port "$port" "$key"
+    key=httpsPort
+  done
   remove_ours
   printf '%s\n' "$CLUSTER_CONFIG" >"$work/k3d.yaml"
   log "cluster $CLUSTER_NAME: creating it"
@@ -89,17 +93,17 @@ remake() {
   create
 }
 
-# check_port fails when a host port is taken, naming the container that has it.
+# check_port PORT KEY fails when a host port is taken, naming what has it and the key that sets it.
 check_port() {
   holder=$(docker ps --filter "publish=$1" --format '{{.Names}}' | head -n 1)
   [ -z "$holder" ] ||
     fail "port $1 of this machine is taken by the container $holder: stop it, or choose another port:" \
-      "pulumi config set httpPort 8080"
+      "pulumi config set $2 $((8000 + $1 % 1000))"
   case ${DOCKER_HOST-} in
     '' | unix:*)
       if port_is_taken "$1"; then
         fail "port $1 of this machine is taken by $(port_holder "$1"): stop it, or choose another port:" \
-          "pulumi config set httpPort 8080"
+          "pulumi config set $2 $((8000 + $1 % 1000))"
       fi
       ;;
   esac
@@ -149,7 +153,9 @@ check_settings() {
   made_with=$(cluster_label canary.cluster-settings)
   case $made_with in
     *metricsServer=*) ;;
-    *) made_with="$made_with metricsServer=false" ;; # made before there was this key
+    *) # made before there were these keys
+      made_with="${made_with%% k3sImage=*} httpsPort=0 k3sImage=${made_with##* k3sImage=} metricsServer=false"
+      ;;
   esac
   [ "$made_with" != "$CLUSTER_SETTINGS" ] || return 0
   set -f
@@ -173,7 +179,7 @@ require_id
 require_docker
 require_its_engine
 require_k3d
-: "${CLUSTER_CONFIG:?}" "${CLUSTER_SETTINGS:?}" "${CLUSTER_HTTP_PORT:?}"
+: "${CLUSTER_CONFIG:?}" "${CLUSTER_SETTINGS:?}" "${CLUSTER_PORTS:?}"
 
 make_private_dir
 end_unfinished_create

@@ -135,7 +135,7 @@ func TestChangedSettingsAreRefused(t *testing.T) {
 	m.succeeds("cluster-create.sh")
 	m.calls("k3d")
 	require.NoError(t, os.WriteFile(filepath.Join(m.project, "httpPort=9"), nil, 0o600))
-	m.with("CLUSTER_CONFIG="+configOf(5), "CLUSTER_SETTINGS=agents=5 httpPort=* k3sImage=rancher/k3s:v1 metricsServer=false", "PULUMI_COMMAND_STDOUT=before")
+	m.with("CLUSTER_CONFIG="+configOf(5), "CLUSTER_SETTINGS=agents=5 httpPort=* httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false", "PULUMI_COMMAND_STDOUT=before")
 	got := m.refuses("cluster-create.sh",
 		"agents is 2 and 5 is asked for", "httpPort is 80 and * is asked for", "pulumi destroy, then pulumi up",
 		"pulumi config set agents 2; pulumi config set httpPort 80")
@@ -158,7 +158,7 @@ func TestPortClash(t *testing.T) {
 	t.Parallel()
 	t.Run("a container", func(t *testing.T) {
 		t.Parallel()
-		m := newMachine(t).with("CLUSTER_HTTP_PORT=80")
+		m := newMachine(t).with("CLUSTER_PORTS=80")
 		m.change(func(w *world) { w.run("somebody's-web", "running", nil, 80) })
 		m.refuses("cluster-create.sh", "port 80 of this machine is taken by the container somebody's-web", "pulumi config set httpPort")
 		require.Empty(t, m.calls("k3d"))
@@ -170,7 +170,7 @@ func TestPortClash(t *testing.T) {
 		defer listener.Close()
 		_, port, err := net.SplitHostPort(listener.Addr().String())
 		require.NoError(t, err)
-		m := newMachine(t).with("CLUSTER_HTTP_PORT=" + port)
+		m := newMachine(t).with("CLUSTER_PORTS=" + port)
 		holder := "another program"
 		if runtime.GOOS == "linux" { // it is this process, which may see itself
 			holder = fmt.Sprintf("the program scripts.test (process %d)", os.Getpid())
@@ -180,7 +180,7 @@ func TestPortClash(t *testing.T) {
 	})
 	t.Run("the cluster's own", func(t *testing.T) {
 		t.Parallel()
-		m := newMachine(t).with("CLUSTER_HTTP_PORT=80")
+		m := newMachine(t).with("CLUSTER_PORTS=80")
 		addCluster(m, "canary", ourID, "running")
 		m.change(func(w *world) { w.find("k3d-canary-serverlb").Ports = []int{80} })
 		m.succeeds("cluster-create.sh")

@@ -22,7 +22,7 @@ type cluster interface {
 	// split is the split that the app's VirtualService has now.
 	split(ctx context.Context, namespace, name string) (traffic.Split, error)
 	// ingress is where a pod of the gateway takes the app's ingress traffic.
-	ingress(ctx context.Context, namespace, name string) (mesh.Ingress, error)
+	ingress(ctx context.Context, app release.App) (mesh.Ingress, error)
 }
 
 type realCluster struct {
@@ -54,6 +54,6 @@ func (c realCluster) split(ctx context.Context, namespace, name string) (traffic
 	return split, nil
 }
 
-func (c realCluster) ingress(ctx context.Context, namespace, name string) (mesh.Ingress, error) {
-	return mesh.FindIngress(ctx, c.client, release.App{Namespace: namespace, Name: name})
+func (c realCluster) ingress(ctx context.Context, app release.App) (mesh.Ingress, error) {
+	return mesh.FindIngress(ctx, c.client, app)
 }

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"canary/internal/mesh"
+	"canary/internal/release"
 	"canary/internal/stack"
 	"canary/internal/traffic"
 	"canary/internal/traffic/relay"
@@ -56,8 +57,8 @@ func (f *fakeCluster) split(context.Context, string, string) (traffic.Split, err
 	return split, nil
 }
 
-func (f *fakeCluster) ingress(_ context.Context, namespace, name string) (mesh.Ingress, error) {
-	if namespace != "shop" || name != "web" {
+func (f *fakeCluster) ingress(_ context.Context, app release.App) (mesh.Ingress, error) {
+	if app.Namespace != "shop" || app.Name != "web" {
 		return mesh.Ingress{}, errors.New("no such app")
 	}
 	return mesh.Ingress{Namespace: "istio-system", Pod: "gateway", Port: 8080}, nil

@@ -38,7 +38,11 @@ func (r *requests) openIngress(ctx context.Context, cluster cluster, outputs *st
 	forward relay.Forward, dial func(ctx context.Context, network, addr string) (net.Conn, error), err error,
 ) {
 	r.show("looking for the ingress gateway")
-	to, err := cluster.ingress(ctx, outputs.Namespace, outputs.Name)
+	app, err := outputs.App()
+	if err != nil {
+		return nil, nil, err
+	}
+	to, err := cluster.ingress(ctx, app)
 	if err != nil {
 		return nil, nil, fmt.Errorf("port-forward to the ingress gateway: %w", err)
 	}

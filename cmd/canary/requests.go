@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math"
@@ -76,7 +77,8 @@ requests have one that names the subset. When one is missing, the verdict is
 Requests are GET. None is sent twice and no redirect is followed. A request
 has failed when it has no whole answer or a status of 400 or above.
 
-Ingress traffic goes to the stack's url. On an existing cluster a host below
+Ingress traffic goes to the stack's url; a certificate that the stack has given its
+host is trusted, whoever has signed it. On an existing cluster a host below
 .localhost leads nowhere, so there it goes through a port-forward to one pod of
 the ingress gateway. Mesh traffic is sent by a pod with a sidecar, which is made
 for the run in the app's namespace and removed after.
@@ -216,11 +218,25 @@ func (r *requests) options(outputs *stack.Outputs) (traffic.Options, error) {
 	if err != nil {
 		return traffic.Options{}, err
 	}
-	options := traffic.Options{URL: target, Count: r.count, Timeout: r.timeout, Rate: r.rate}
+	options := traffic.Options{URL: target, Count: r.count, Timeout: r.timeout, Rate: r.rate, RootCAs: trusted(outputs)}
 	if r.rate == 0 {
 		options.Concurrency = r.concurrency
 	}
 	return options, nil
+}
+
+// trusted are the system's certificates, and the one that the stack itself has given
+// its host; nil are the system's alone.
+func trusted(outputs *stack.Outputs) *x509.CertPool {
+	if outputs.Certificate == "" {
+		return nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	pool.AppendCertsFromPEM([]byte(outputs.Certificate))
+	return pool
 }
 
 // target is the URL of the requests. The relay does not look at its host.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -110,11 +109,11 @@ func (s *statusCommand) run(ctx context.Context) error {
 		return err
 	}
 	outputs := wrote.outputs
-	address, err := url.Parse(outputs.URL)
+	app, err := outputs.App()
 	if err != nil {
-		return fmt.Errorf("the stack's output url: %w", err)
+		return err
 	}
-	v, err := s.env.view(outputs.Kubeconfig, release.App{Namespace: outputs.Namespace, Name: outputs.Name, Host: address.Hostname()})
+	v, err := s.env.view(outputs.Kubeconfig, app)
 	if err != nil {
 		return err
 	}

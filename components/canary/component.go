@@ -125,11 +125,14 @@ func RollBackFirst(ctx *pulumi.Context, args *Args, needed []pulumi.Resource) (a
 // url is where ingress traffic reaches the app. The port is that of this machine
 // which leads into a k3d cluster; an existing cluster has its own way in.
 func url(c *config.Config) string {
-	const defaultPort = 80
-	if c.Cluster.Provider == config.ProviderExisting || c.Cluster.HTTPPort == defaultPort {
-		return "http://" + c.Host
+	scheme, port, usual := "http", c.Cluster.HTTPPort, 80
+	if c.TLS.On() {
+		scheme, port, usual = "https", c.Cluster.HTTPSPort, 443
 	}
-	return fmt.Sprintf("http://%s:%d", c.Host, c.Cluster.HTTPPort)
+	if c.Cluster.Provider == config.ProviderExisting || port == usual || port == 0 {
+		return scheme + "://" + c.Host
+	}
+	return fmt.Sprintf("%s://%s:%d", scheme, c.Host, port)
 }
 
 // split is the percentage of each subset.

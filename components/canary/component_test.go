@@ -93,6 +93,20 @@ func TestOutputs(t *testing.T) {
 			object: "app-example/app-example",
 		},
 		{
+			name:    "HTTPS",
+			options: map[string]string{"tlsSecret": "shop-tls"},
+			url:     "https://app-example.app-example.localhost",
+			split:   map[string]any{"stable": 100.0, "canary": 0.0},
+			object:  "app-example/app-example",
+		},
+		{
+			name:    "HTTPS on another port",
+			options: map[string]string{"tlsSecret": "shop-tls", "httpsPort": "8443"},
+			url:     "https://app-example.app-example.localhost:8443",
+			split:   map[string]any{"stable": 100.0, "canary": 0.0},
+			object:  "app-example/app-example",
+		},
+		{
 			name:    "least",
 			options: map[string]string{"canaryWeight": "0.01"},
 			url:     "http://app-example.app-example.localhost",

@@ -168,7 +168,15 @@ func (b builder) deployment(s subset, w workloads, opts ...pulumi.ResourceOption
 // round: first the split, then the subsets, then what they lead to.
 func (b builder) routing(w workloads) (pulumi.Resource, error) {
 	cfg := b.args.Config
-	gateway, err := b.customResource(gatewayObject(cfg), after(w.first))
+	needs := []pulumi.Resource{w.first}
+	if cfg.TLS.Certificate != "" {
+		secret, err := corev1.NewSecret(b.ctx, b.name+"-tls", tlsSecretArgs(cfg), b.child(), after(w.first))
+		if err != nil {
+			return nil, fmt.Errorf("register secret %s/%s: %w", cfg.Istio.Namespace, tlsSecretName(cfg), err)
+		}
+		needs = append(needs, secret)
+	}
+	gateway, err := b.customResource(gatewayObject(cfg), after(needs...))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package canary
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -24,12 +25,22 @@ const (
 
 // gatewayObject opens the app's host at the ingress gateway.
 func gatewayObject(c *config.Config) istioObject {
-	return routingObject(c, "Gateway", &networkingv1.Gateway{
-		Selector: map[string]string{"istio": c.Istio.Gateway},
-		Servers: []*networkingv1.Server{{
-			Port:  &networkingv1.Port{Number: 80, Name: "http", Protocol: "HTTP"},
+	servers := []*networkingv1.Server{{
+		Port:  &networkingv1.Port{Number: 80, Name: "http", Protocol: "HTTP"},
+		Hosts: []string{c.Host},
+	}}
+	if c.TLS.On() {
+		servers[0].Tls = &networkingv1.ServerTLSSettings{HttpsRedirect: true}
+		servers = append(servers, &networkingv1.Server{
+			Port:  &networkingv1.Port{Number: 443, Name: "https", Protocol: "HTTPS"},
 			Hosts: []string{c.Host},
-		}},
+			Tls: &networkingv1.ServerTLSSettings{
+				Mode: networkingv1.ServerTLSSettings_SIMPLE, CredentialName: cmp.Or(c.TLS.Secret, tlsSecretName(c)),
+			},
+		})
+	}
+	return routingObject(c, "Gateway", &networkingv1.Gateway{
+		Selector: map[string]string{"istio": c.Istio.Gateway}, Servers: servers,
 	})
 }
 

@@ -1,9 +1,14 @@
 package canary
 
 import (
+	"encoding/base64"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"canary/internal/certtest"
 )
 
 func TestRouting(t *testing.T) {
@@ -25,6 +30,7 @@ func TestRouting(t *testing.T) {
 			"clusterProvider": "existing", "kubeconfig": "~/.kube/config", "istioInstall": "false", "istioGateway": "ingress",
 		}},
 		{"user-gateway", gatewayType, elsewhere},
+		{"tls-gateway", gatewayType, map[string]string{"tlsSecret": "shop-tls"}},
 		{"user-destinationrule", destinationRuleType, elsewhere},
 		{"user-virtualservice", virtualServiceType, elsewhere},
 	}
@@ -53,4 +59,23 @@ func TestWeightChangesOneObject(t *testing.T) {
 		}
 		require.Equal(t, []string{virtualServiceType}, changed, "canaryWeight %s", weight)
 	}
+}
+
+// The certificate and its key are in one Secret beside the gateway's pods, and the Gateway
+// comes after it.
+func TestTLSSecret(t *testing.T) {
+	t.Parallel()
+	certificate, key := certtest.Pair(t, time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC), "shop.example.com")
+	r := preview(t, map[string]string{"name": "shop", "host": "shop.example.com", "tlsCertificate": certificate, "tlsKey": key})
+	secret := find(t, r, secretType, "app-tls")
+	require.Equal(t, "kubernetes.io/tls", secret.Inputs["type"].StringValue())
+	require.True(t, secret.Inputs["data"].IsSecret())
+	require.Equal(t, map[string]any{
+		"tls.crt": base64.StdEncoding.EncodeToString([]byte(certificate)), "tls.key": base64.StdEncoding.EncodeToString([]byte(key)),
+	}, secret.Inputs["data"].SecretValue().Element.ObjectValue().Mappable())
+	metadata := secret.Inputs["metadata"].ObjectValue()
+	require.Equal(t, "istio-system/shop-shop-tls", metadata["namespace"].StringValue()+"/"+metadata["name"].StringValue())
+	gateway := find(t, r, gatewayType, "app")
+	require.Contains(t, typesOf(gateway.RPC.GetDependencies()), secretType)
+	require.Contains(t, fmt.Sprint(gateway.Inputs.Mappable()), "credentialName:shop-shop-tls")
 }

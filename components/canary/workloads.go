@@ -56,6 +56,26 @@ func secretArgs(c *config.Config, s subset) *corev1.SecretArgs {
 	}
 }
 
+// tlsSecretName is the name of the Secret with the host's certificate. Other apps have
+// theirs in the same namespace.
+func tlsSecretName(c *config.Config) string { return c.Namespace + "-" + c.Name + "-tls" }
+
+// tlsSecretArgs holds the host's certificate and its key, where the gateway's pods look
+// for it. Both are written at once, so no proxy ever sees a pair that does not fit.
+func tlsSecretArgs(c *config.Config) *corev1.SecretArgs {
+	meta := metadata(c, tlsSecretName(c), map[string]string{release.LabelName: c.Name}, nil)
+	meta.Namespace = pulumi.String(c.Istio.Namespace)
+	data := pulumi.ToStringMap(map[string]string{
+		"tls.crt": base64.StdEncoding.EncodeToString([]byte(c.TLS.Certificate)),
+		"tls.key": base64.StdEncoding.EncodeToString([]byte(c.TLS.Key)),
+	})
+	return &corev1.SecretArgs{
+		Metadata: meta,
+		Type:     pulumi.String("kubernetes.io/tls"),
+		Data:     pulumi.ToSecret(data).(pulumi.StringMapOutput),
+	}
+}
+
 // serviceArgs is the one Service of both subsets. Only the VirtualService tells
 // them apart.
 func serviceArgs(c *config.Config) *corev1.ServiceArgs {

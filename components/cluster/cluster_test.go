@@ -70,12 +70,12 @@ func TestK3dCommands(t *testing.T) {
 		"cluster": {
 			create: "sh scripts/cluster-create.sh",
 			environment: map[string]any{
-				"CLUSTER_NAME":      "canary",
-				"CLUSTER_ID":        "cluster-identity",
-				"CLUSTER_ENGINE":    "stdout",
-				"CLUSTER_CONFIG":    string(file),
-				"CLUSTER_SETTINGS":  settings(settingsOf),
-				"CLUSTER_HTTP_PORT": "80",
+				"CLUSTER_NAME":     "canary",
+				"CLUSTER_ID":       "cluster-identity",
+				"CLUSTER_ENGINE":   "stdout",
+				"CLUSTER_CONFIG":   string(file),
+				"CLUSTER_SETTINGS": settings(settingsOf),
+				"CLUSTER_PORTS":    "80",
 			},
 			dependencies: []string{"cluster-identity"},
 		},

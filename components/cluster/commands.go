@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
@@ -14,7 +13,7 @@ import (
 // k3dSpec is all that the Commands of a k3d cluster need to know.
 type k3dSpec struct {
 	name     string
-	httpPort int
+	ports    []int // of this machine
 	images   []string
 	config   string // k3d's configuration file
 	settings string // what a living cluster cannot take on, see settings
@@ -27,11 +26,19 @@ func newK3dSpec(c config.Cluster, stackName string) (*k3dSpec, error) {
 	}
 	return &k3dSpec{
 		name:     c.Name,
-		httpPort: c.HTTPPort,
+		ports:    publishedPorts(c),
 		images:   c.ImportImages,
 		config:   string(file),
 		settings: settings(c),
 	}, nil
+}
+
+// publishedPorts are the ports of this machine that lead into the cluster.
+func publishedPorts(c config.Cluster) []int {
+	if c.HTTPSPort == 0 {
+		return []int{c.HTTPPort}
+	}
+	return []int{c.HTTPPort, c.HTTPSPort}
 }
 
 // register adds the Commands to the component. They run in the project's folder; the scripts' paths are relative to it,
@@ -57,12 +64,12 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 	server, err := local.NewCommand(ctx, name, &local.CommandArgs{
 		Create: pulumi.String("sh scripts/cluster-create.sh"),
 		Environment: pulumi.StringMap{
-			"CLUSTER_NAME":      pulumi.String(s.name),
-			"CLUSTER_ID":        id,
-			"CLUSTER_ENGINE":    engine,
-			"CLUSTER_CONFIG":    pulumi.String(s.config),
-			"CLUSTER_SETTINGS":  pulumi.String(s.settings),
-			"CLUSTER_HTTP_PORT": pulumi.String(strconv.Itoa(s.httpPort)),
+			"CLUSTER_NAME":     pulumi.String(s.name),
+			"CLUSTER_ID":       id,
+			"CLUSTER_ENGINE":   engine,
+			"CLUSTER_CONFIG":   pulumi.String(s.config),
+			"CLUSTER_SETTINGS": pulumi.String(s.settings),
+			"CLUSTER_PORTS":    pulumi.String(strings.Trim(fmt.Sprint(s.ports), "[]")),
 		},
 	}, pulumi.Parent(c))
 	if err != nil {

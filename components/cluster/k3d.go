@@ -92,7 +92,7 @@ func k3dConfig(c config.Cluster, stackName string) ([]byte, error) {
 		Image:      c.K3sImage,
 		// For this machine alone. It is also the address in the kubeconfig, and no proxy is asked for a loopback address.
 		KubeAPI: k3dKubeAPI{HostIP: "127.0.0.1"},
-		Ports:   []k3dFiltered{{Port: fmt.Sprintf("%d:80", c.HTTPPort), NodeFilters: []string{"loadbalancer"}}},
+		Ports:   ports(c),
 		Options: k3dOptions{
 			K3d: k3dWaiting{Wait: true, Timeout: "300s"},
 			K3s: k3dK3s{ExtraArgs: args},
@@ -114,8 +114,18 @@ func k3dConfig(c config.Cluster, stackName string) ([]byte, error) {
 	return text, nil
 }
 
+// ports are those of this machine that reach the ingress gateway.
+func ports(c config.Cluster) []k3dFiltered {
+	published := []k3dFiltered{{Port: fmt.Sprintf("%d:80", c.HTTPPort), NodeFilters: []string{"loadbalancer"}}}
+	if c.HTTPSPort != 0 {
+		published = append(published, k3dFiltered{Port: fmt.Sprintf("%d:443", c.HTTPSPort), NodeFilters: []string{"loadbalancer"}})
+	}
+	return published
+}
+
 // settings gives what a living cluster cannot take on, by the names of the keys in the stack's configuration. It is
 // written on the cluster, and compared and shown by scripts/cluster-create.sh. No value holds a space.
 func settings(c config.Cluster) string {
-	return fmt.Sprintf("agents=%d httpPort=%d k3sImage=%s metricsServer=%t", c.Agents, c.HTTPPort, c.K3sImage, c.MetricsServer)
+	return fmt.Sprintf("agents=%d httpPort=%d httpsPort=%d k3sImage=%s metricsServer=%t",
+		c.Agents, c.HTTPPort, c.HTTPSPort, c.K3sImage, c.MetricsServer)
 }

@@ -28,6 +28,7 @@ func TestK3dConfig(t *testing.T) {
 			c.Name = "other"
 			c.Agents = 1
 			c.HTTPPort = 8080
+			c.HTTPSPort = 8443
 			c.MetricsServer = true
 			c.K3sImage = "registry.example.com:5000/k3s@sha256:" + "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 		},
@@ -56,6 +57,7 @@ func TestSettingsNameEachChange(t *testing.T) {
 	before := settings(k3dCluster())
 	for name, change := range map[string]func(*config.Cluster){
 		"agents":        func(c *config.Cluster) { c.Agents++ },
+		"httpsPort":     func(c *config.Cluster) { c.HTTPSPort = 443 },
 		"httpPort":      func(c *config.Cluster) { c.HTTPPort++ },
 		"metricsServer": func(c *config.Cluster) { c.MetricsServer = true },
 		"k3sImage":      func(c *config.Cluster) { c.K3sImage += "x" },

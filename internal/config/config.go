@@ -21,6 +21,8 @@ type Config struct {
 	CreateNamespace bool
 	// Host is the DNS name of ingress traffic, in lower case, with at least one dot.
 	Host string
+	// TLS is how Host is served to the outside.
+	TLS TLS
 	// StableImage is the stable subset's image, by tag or digest; "" is the example app.
 	StableImage string
 	// CanaryImage is the canary subset's image, by tag or digest; "" is the example app.
@@ -100,6 +102,8 @@ type Cluster struct {
 	K3sImage string
 	// HTTPPort is the port of this machine that reaches the ingress gateway.
 	HTTPPort int
+	// HTTPSPort is the port of this machine that reaches the gateway's HTTPS; 0 is none.
+	HTTPSPort int
 	// MetricsServer is whether the k3d cluster has Kubernetes' metrics-server.
 	MetricsServer bool
 	// Kubeconfig is a path or the content itself, never empty with an existing cluster. It may hold
@@ -118,6 +122,8 @@ type Istio struct {
 	// Gateway is the value of the label istio on the ingress gateway's pods; another than
 	// "ingressgateway" only with an Istio that the stack does not install.
 	Gateway string
+	// Namespace is the one of the ingress gateway's pods.
+	Namespace string
 	// Revision is the revision or tag of the Istio that injects the app's sidecars; "" is the one that
 	// answers to istio-injection=enabled.
 	Revision string

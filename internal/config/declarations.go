@@ -46,6 +46,23 @@ var declarations = []declaration{{
 		func(c *Config) *string { return &c.Host }, isHost),
 	example: "app-example.localhost",
 }, {
+	Key: Key{"tlsCertificate", "",
+		"Certificate of host, with the chain above it, " + pemAllowed + "; host is then served over HTTPS, and HTTP redirects there. Empty means HTTP alone."},
+	rule:    pem("a certificate of host", func(c *Config) *string { return &c.TLS.Certificate }),
+	example: "certificate.pem",
+}, {
+	Key: Key{"tlsKey", "",
+		"Private key of tlsCertificate, which belongs in a secret, " + pemAllowed + "."},
+	rule:    pem("the private key of tlsCertificate", func(c *Config) *string { return &c.TLS.Key }),
+	example: "--secret < key.pem",
+	hidden:  true,
+}, {
+	Key: Key{"tlsSecret", "",
+		"Name of a Secret with a certificate and its key in istioNamespace, in place of tlsCertificate and tlsKey."},
+	rule: text("a Secret's name: a-z, 0-9, - and . as in a DNS name, at most 253 characters, and not with tlsCertificate",
+		func(c *Config) *string { return &c.TLS.Secret }, isSecretName),
+	example: "shop-tls",
+}, {
 	Key: Key{"stableImage", "",
 		"Image of the stable subset, by tag or digest; empty means the example app."},
 	rule:    text(imageAllowed, func(c *Config) *string { return &c.StableImage }, isPinnedReference),
@@ -155,6 +172,10 @@ var declarations = []declaration{{
 		"TCP port of this machine that reaches the ingress gateway: 1 to 65535."},
 	rule: wholeNumber(1, 65535, func(c *Config) *int { return &c.Cluster.HTTPPort }),
 }, {
+	Key: Key{"httpsPort", "443",
+		"TCP port of this machine that reaches the ingress gateway's HTTPS, when there is a certificate: 1 to 65535, or 0 for none."},
+	rule: wholeNumber(0, 65535, func(c *Config) *int { return &c.Cluster.HTTPSPort }),
+}, {
 	Key: Key{"metricsServer", "false",
 		"Whether the k3d cluster runs Kubernetes' metrics-server, which autoscalers go by: true or false."},
 	rule: trueOrFalse(func(c *Config) *bool { return &c.Cluster.MetricsServer }),
@@ -186,6 +207,11 @@ var declarations = []declaration{{
 		"Value of the label istio on the pods of the ingress gateway, which is another than the default only with istioInstall false."},
 	rule: text("a label's value: letters, digits, -, _ and ., at most 63 characters, "+defaultGateway+" with istioInstall true",
 		func(c *Config) *string { return &c.Istio.Gateway }, isLabelValue),
+}, {
+	Key: Key{"istioNamespace", defaultIstioNamespace,
+		"Namespace of the ingress gateway's pods, which is another than the default only with istioInstall false."},
+	rule: text("a DNS label (a-z, 0-9 and -) of at most 63 characters, "+defaultIstioNamespace+" with istioInstall true",
+		func(c *Config) *string { return &c.Istio.Namespace }, isNamespaceName),
 }, {
 	Key: Key{"istioRevision", "",
 		"Revision or tag of the Istio that gives the app its sidecars (label istio.io/rev); empty means the one that answers to istio-injection=enabled."},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -34,5 +35,12 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 		}
 	}
 	secret := func(name string) bool { return ctx.IsConfigSecret(prefix + name) }
-	return parse(values, secret, ofOtherProjects(all, ctx.Project(), ctx.Stack())...)
+	config, err := parse(values, secret, ofOtherProjects(all, ctx.Project(), ctx.Stack())...)
+	if err != nil {
+		return nil, err
+	}
+	for _, warning := range config.Warnings(time.Now()) {
+		_ = ctx.Log.Warn(warning, nil)
+	}
+	return config, nil
 }

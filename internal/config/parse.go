@@ -77,6 +77,9 @@ func (p *parser) derive() {
 	if c.CanaryImage == "" {
 		c.CanaryImage = c.StableImage
 	}
+	if !c.TLS.On() {
+		c.Cluster.HTTPSPort = 0
+	}
 	c.StableMaxReplicas = cmp.Or(c.StableMaxReplicas, c.StableReplicas)
 	c.CanaryMaxReplicas = cmp.Or(c.CanaryMaxReplicas, c.CanaryReplicas)
 	if c.Readiness.Protocol == "" {
@@ -126,6 +129,10 @@ func (p *parser) checkTogether() {
 	}
 	if p.good("name", "namespace", "host") && slices.Contains(serviceHosts(c), c.Host) {
 		p.refuse("host", ", which is the Service's own name", "pulumi config rm host")
+	}
+	p.checkTLS()
+	if p.good("istioInstall", "istioNamespace") && c.Istio.Install && c.Istio.Namespace != defaultIstioNamespace {
+		p.refuse("istioNamespace", " with istioInstall true", "pulumi config rm istioNamespace")
 	}
 	if p.good("istioInstall", "istioGateway") && c.Istio.Install && c.Istio.Gateway != defaultGateway {
 		p.refuse("istioGateway", " with istioInstall true", "pulumi config rm istioGateway")

@@ -33,6 +33,9 @@ const (
 	// defaultNamespace is in every cluster, so that the stack cannot make it and must not delete it.
 	defaultNamespace = "default"
 
+	// defaultIstioNamespace is where the stack installs Istio.
+	defaultIstioNamespace = "istio-system"
+
 	// defaultGateway is the label that the stack's own ingress gateway has.
 	defaultGateway = "ingressgateway"
 )
@@ -207,3 +210,5 @@ func isChartRepository(value string) bool {
 func isOneLine(value string) bool { return !strings.ContainsFunc(value, unicode.IsControl) }
 
 func isAnything(string) bool { return true }
+
+func isNamespaceName(value string) bool { return len(validation.IsDNS1123Label(value)) == 0 }

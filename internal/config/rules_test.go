@@ -138,6 +138,15 @@ func TestRules(t *testing.T) {
 			key: "httpPort", good: []string{"1", "65535"}, bad: []string{"", "0", "65536"},
 			allowed: "a whole number from 1 to 65535; for example: pulumi config set httpPort 80",
 		}, {
+			key: "httpsPort", good: []string{"0", "443", "65535"}, bad: []string{"", "65536", "https"},
+			allowed: "a whole number from 0 to 65535; for example: pulumi config set httpsPort 443",
+		}, {
+			key: "tlsSecret", good: []string{"", "shop-tls"}, bad: []string{"Shop"},
+			allowed: "a Secret's name: a-z, 0-9, - and . as in a DNS name, at most 253 characters, and not with tlsCertificate; for example: pulumi config set tlsSecret shop-tls",
+		}, {
+			key: "istioNamespace", with: others, good: []string{"istio-system", "ingress"}, bad: []string{"", "A", "a.b"},
+			allowed: "a DNS label (a-z, 0-9 and -) of at most 63 characters, istio-system with istioInstall true; for example: pulumi config set istioNamespace istio-system",
+		}, {
 			key: "metricsServer", good: []string{"true", "false"}, bad: []string{"", "yes"},
 			allowed: "true or false; for example: pulumi config set metricsServer false",
 		}, {
@@ -250,6 +259,9 @@ func TestRulesInFull(t *testing.T) {
 	}, {
 		"an autoscaler of nothing", map[string]string{"canaryReplicas": "0", "canaryMaxReplicas": "2"},
 		`canaryMaxReplicas: found "2" with canaryReplicas "0"; allowed: a whole number from 1 to 100, at least canaryReplicas, and empty with canaryReplicas 0; run: pulumi config rm canaryMaxReplicas`,
+	}, {
+		"another namespace than the stack's own", map[string]string{"istioNamespace": "ingress"},
+		`istioNamespace: found "ingress" with istioInstall true; allowed: a DNS label (a-z, 0-9 and -) of at most 63 characters, istio-system with istioInstall true; run: pulumi config rm istioNamespace`,
 	}, {
 		"no Istio with k3d", map[string]string{"istioInstall": "false"},
 		`istioInstall: found "false" with clusterProvider "k3d"; allowed: true or false, and false only with clusterProvider existing; for example: pulumi config set istioInstall true`,

@@ -67,6 +67,7 @@ func (s Routes) String() string {
 type routeDump struct {
 	Configs []struct {
 		RouteConfig struct {
+			Name         string        `json:"name"`
 			VirtualHosts []virtualHost `json:"virtual_hosts"`
 		} `json:"route_config"`
 	} `json:"configs"`
@@ -126,7 +127,7 @@ func parseRoutes(dump io.Reader, app release.App) (Routes, error) {
 	var s Routes
 	for _, config := range parsed.Configs {
 		for _, host := range config.RouteConfig.VirtualHosts {
-			if err := s.add(host, app); err != nil {
+			if err := s.add(config.RouteConfig.Name, host, app); err != nil {
 				return Routes{}, fmt.Errorf("route dump: %w", err)
 			}
 		}
@@ -134,7 +135,8 @@ func parseRoutes(dump io.Reader, app release.App) (Routes, error) {
 	return s, nil
 }
 
-func (s *Routes) add(vhost virtualHost, app release.App) error {
+// add takes in a virtual host of the named routes.
+func (s *Routes) add(routes string, vhost virtualHost, app release.App) error {
 	external, service := false, false
 	for _, domain := range vhost.Domains {
 		domain = withoutPort(domain)
@@ -142,6 +144,13 @@ func (s *Routes) add(vhost virtualHost, app release.App) error {
 		service = service || app.IsService(domain)
 	}
 	if !external && !service {
+		return nil
+	}
+	// Istio calls a gateway's routes for plain HTTP http.PORT.
+	if external && app.TLS && strings.HasPrefix(routes, "http.") {
+		if vhost.RequireTLS == "" {
+			s.Host, s.Odd = true, "serves HTTP without the redirect to HTTPS"
+		}
 		return nil
 	}
 	s.Host = s.Host || external

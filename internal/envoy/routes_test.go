@@ -180,3 +180,32 @@ func FuzzParseRoutes(f *testing.F) {
 		require.NotEmpty(t, s.String())
 	})
 }
+
+// A host with a certificate is served by the routes for HTTPS; those for HTTP redirect there.
+func TestParseRoutesWithTLS(t *testing.T) {
+	t.Parallel()
+	app := exampleApp
+	app.TLS = true
+	const routes = `"routes":[{"route":{"cluster":"outbound|80|stable|app-example.app-example.svc.cluster.local"}}]`
+	config := func(name, more string) string {
+		return `{"route_config":{"name":"` + name + `","virtual_hosts":[{"domains":["app-example.app-example.localhost"],` + more + routes + `}]}}`
+	}
+	redirect, https := config("http.8080", `"require_tls":"ALL",`), config("https.443.https.app-example.app-example", "")
+	stable := []release.Split{{Stable: 1}}
+	for name, tc := range map[string]struct {
+		configs []string
+		want    Routes
+	}{
+		"both":              {[]string{redirect, https}, Routes{Host: true, Splits: stable}},
+		"the redirect only": {[]string{redirect}, Routes{}},
+		"no redirect yet":   {[]string{config("http.8080", ""), https}, Routes{Host: true, Splits: stable, Odd: "serves HTTP without the redirect to HTTPS"}},
+		"a sidecar":         {[]string{config("80", "")}, Routes{Host: true, Splits: stable}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := parseRoutes(strings.NewReader(`{"configs":[`+strings.Join(tc.configs, ",")+`]}`), app)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, got)
+		})
+	}
+}

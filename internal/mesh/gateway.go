@@ -24,6 +24,8 @@ const (
 	gatewayLabel = "istio"
 	// httpPort is the port of the app's Gateway, and of its Service.
 	httpPort = 80
+	// httpsPort is the port of the app's Gateway for a host with a certificate.
+	httpsPort = 443
 )
 
 // NoGatewayError says that no pod has the label of the ingress gateway.
@@ -97,7 +99,8 @@ type Ingress struct {
 }
 
 // FindIngress gives a ready pod that the app's Gateway selects, and the port in
-// it that serves HTTP: what port 80 of the gateway's Service leads to.
+// it that serves HTTP, or HTTPS with app.TLS: what port 80 or 443 of the gateway's Service
+// leads to.
 func FindIngress(ctx context.Context, c *kube.Client, app release.App) (Ingress, error) {
 	selector, err := GatewaySelector(ctx, c, app)
 	if err != nil {
@@ -116,35 +119,39 @@ func FindIngress(ctx context.Context, c *kube.Client, app release.App) (Ingress,
 		if err != nil {
 			return Ingress{}, err
 		}
-		port, err := httpTarget(services, pod)
+		wanted := int32(httpPort)
+		if app.TLS {
+			wanted = httpsPort
+		}
+		port, err := target(services, pod, wanted)
 		return Ingress{Namespace: pod.Namespace, Pod: pod.Name, Port: port}, err
 	}
 	return Ingress{}, fmt.Errorf("no ready pod has the labels %s of Gateway %s/%s: check the ingress gateway's pods", selector, app.Namespace, app.Name)
 }
 
-// httpTarget finds the port of a gateway's pod behind port 80 of its Service.
-func httpTarget(services []corev1.Service, pod *corev1.Pod) (int, error) {
+// target finds the port of a gateway's pod behind a port of its Service.
+func target(services []corev1.Service, pod *corev1.Pod, wanted int32) (int, error) {
 	for i := range services {
 		selector := services[i].Spec.Selector
 		if len(selector) == 0 || !labels.SelectorFromSet(selector).Matches(labels.Set(pod.Labels)) {
 			continue
 		}
 		for _, port := range services[i].Spec.Ports {
-			if port.Port != httpPort {
+			if port.Port != wanted {
 				continue
 			}
 			number := port.TargetPort.IntValue()
 			if port.TargetPort.Type == intstr.String {
 				number = namedPort(pod, port.TargetPort.StrVal)
 			} else if number == 0 { // the API's default
-				number = httpPort
+				number = int(wanted)
 			}
 			if number != 0 {
 				return number, nil
 			}
 		}
 	}
-	return 0, fmt.Errorf("no Service in namespace %s leads from port 80 to the gateway's pod %s: check the ingress gateway's Service", pod.Namespace, pod.Name)
+	return 0, fmt.Errorf("no Service in namespace %s leads from port %d to the gateway's pod %s: check the ingress gateway's Service", pod.Namespace, wanted, pod.Name)
 }
 
 func namedPort(pod *corev1.Pod, name string) int {

@@ -28,8 +28,12 @@ const AskHeader = "x-canary-ask"
 func AnswerHeader(subset string) string { return "x-canary-from-" + subset }
 
 // App says which app is meant: its Service, Gateway, DestinationRule and
-// VirtualService are all called Name; Host is the external host name.
-type App struct{ Namespace, Name, Host string }
+// VirtualService are all called Name; Host is the external host name, and TLS whether
+// it is served over HTTPS, to which HTTP redirects.
+type App struct {
+	Namespace, Name, Host string
+	TLS                   bool
+}
 
 // Pods is how many pods a subset is to have: as many as its Deployment asks for,
 // within Min and Max. Both are the same where no autoscaler decides.

@@ -8,15 +8,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
+
+	"canary/internal/release"
 )
 
 // Outputs are the outputs of a stack.
 type Outputs struct {
 	// URL of the app through the ingress gateway.
 	URL string
+	// Certificate of the app's host, in PEM; "" when the stack has none.
+	Certificate string
 	// Kubeconfig of the cluster; a secret.
 	Kubeconfig Secret
 	// Namespace and Name of the app, and so of its Service and VirtualService.
@@ -92,6 +97,7 @@ func advice(said string) string {
 func parse(data []byte) (*Outputs, error) {
 	var raw struct {
 		URL             string             `json:"url"`
+		Certificate     string             `json:"certificate"`
 		Kubeconfig      string             `json:"kubeconfig"`
 		VirtualService  string             `json:"virtualService"`
 		ClusterProvider string             `json:"clusterProvider"`
@@ -117,7 +123,16 @@ func parse(data []byte) (*Outputs, error) {
 		return nil, fmt.Errorf("the stack's output virtualService is %q, and NAMESPACE/NAME is expected", raw.VirtualService)
 	}
 	return &Outputs{
-		URL: raw.URL, Kubeconfig: Secret(raw.Kubeconfig), Namespace: namespace, Name: name, Split: raw.Split,
+		URL: raw.URL, Certificate: raw.Certificate, Kubeconfig: Secret(raw.Kubeconfig), Namespace: namespace, Name: name, Split: raw.Split,
 		Existing: raw.ClusterProvider == "existing",
 	}, nil
+}
+
+// App is the app that the stack has put out; an error means that its URL is none.
+func (o *Outputs) App() (release.App, error) {
+	address, err := url.Parse(o.URL)
+	if err != nil {
+		return release.App{}, fmt.Errorf("the stack's output url: %w", err)
+	}
+	return release.App{Namespace: o.Namespace, Name: o.Name, Host: address.Hostname(), TLS: address.Scheme == "https"}, nil
 }

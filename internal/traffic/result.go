@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -37,6 +38,7 @@ const (
 	FailureReset   = "connection reset"
 	FailureClosed  = "connection closed"
 	FailureDNS     = "name not resolved"
+	FailureTrust   = "certificate not trusted"
 	FailureOther   = "other error"
 )
 
@@ -59,10 +61,13 @@ func failureClass(err error) string {
 	var (
 		dnsErr *net.DNSError
 		netErr net.Error
+		trust  *tls.CertificateVerificationError
 	)
 	switch {
 	case errors.As(err, &dnsErr):
 		return FailureDNS
+	case errors.As(err, &trust):
+		return FailureTrust
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return FailureTimeout
 	case errors.As(err, &netErr) && netErr.Timeout():

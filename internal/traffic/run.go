@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -31,6 +32,8 @@ type Options struct {
 	// DialContext opens connections. nil dials the host of URL, and 127.0.0.1
 	// for localhost and names below it, which need no DNS that way.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+	// RootCAs are the certificates that an https URL is trusted by; nil is the system's.
+	RootCAs *x509.CertPool
 	// Method is the HTTP method; "" is GET.
 	Method string
 	// Body is sent with each request. An empty one of POST, PUT or PATCH is

@@ -3,6 +3,7 @@ package traffic
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -36,6 +37,7 @@ func newTransport(o Options) *http.Transport {
 		MaxIdleConnsPerHost: max(o.Concurrency, o.MaxInFlight),
 		IdleConnTimeout:     idleTimeout,
 		TLSHandshakeTimeout: o.Timeout,
+		TLSClientConfig:     &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
 	}
 }
 

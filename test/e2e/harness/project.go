@@ -28,7 +28,7 @@ type Project struct {
 // NewProject makes a stack for a k3d cluster of its own, with more settings as words key=value. Nothing is brought up.
 func NewProject(t *testing.T, settings ...string) *Project {
 	t.Helper()
-	port := freePort(t)
+	port := FreePort(t)
 	p := NewStack(t, port, settings...)
 	p.SetAll(t, append([]string{"clusterName=" + p.Cluster, fmt.Sprintf("httpPort=%d", port)}, settings...)...)
 	return p
@@ -143,12 +143,18 @@ func (p *Project) Output(t *testing.T, name string) string {
 	return strings.TrimSpace(p.Pulumi(t, "stack", "output", name, "--show-secrets", "--json"))
 }
 
+// OutputText is one of the stack's outputs that is text.
+func (p *Project) OutputText(t *testing.T, name string) string {
+	t.Helper()
+	var text string
+	require.NoError(t, json.Unmarshal([]byte(p.Output(t, name)), &text))
+	return text
+}
+
 // Kubeconfig is the stack's output.
 func (p *Project) Kubeconfig(t *testing.T) string {
 	t.Helper()
-	var text string
-	require.NoError(t, json.Unmarshal([]byte(p.Output(t, "kubeconfig")), &text))
-	return text
+	return p.OutputText(t, "kubeconfig")
 }
 
 // Requests is what `canary requests --output json` reports.

@@ -34,7 +34,8 @@ func Try(dir string, env []string, name string, args ...string) (stdout, stderr 
 	return o.String(), e.String(), err
 }
 
-func freePort(t *testing.T) int {
+// FreePort is a TCP port of this machine that nobody listens on.
+func FreePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

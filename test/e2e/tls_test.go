@@ -1,0 +1,111 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/certtest"
+	"canary/internal/traffic"
+	"canary/test/e2e/harness"
+)
+
+// TestTLS serves the app over HTTPS, answers HTTP with a redirect, exchanges the certificate under load, and refuses a
+// pair that does not fit without touching the one that is served.
+func TestTLS(t *testing.T) {
+	p := harness.NewProject(t, "agents=0", fmt.Sprintf("httpsPort=%d", harness.FreePort(t)))
+	t.Cleanup(func() { p.Destroy(t) })
+	app := p.Example(t)
+	now := time.Now()
+	serve := func(certificate, key string) {
+		require.NoError(t, os.WriteFile(filepath.Join(p.Dir, "certificate.pem"), []byte(certificate), 0o600))
+		p.SetSecret(t, "tlsKey", key)
+	}
+	first, firstKey := certtest.Pair(t, now.AddDate(1, 0, 0), app.Host)
+	p.Set(t, "tlsCertificate", "certificate.pem")
+	serve(first, firstKey)
+	require.NotContains(t, p.Up(t), "certificate of")
+	p.VerifySplit(t, 100, 0)
+	require.Contains(t, harness.Run(t, p.Dir, p.Env, "canary", "status", "--stack", p.Stack), "all 3 proxies")
+
+	t.Run("redirect", func(t *testing.T) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/path", p.Port), nil)
+		require.NoError(t, err)
+		request.Host = app.Host
+		response, err := http.DefaultTransport.RoundTrip(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusMovedPermanently, response.StatusCode)
+		require.Equal(t, "https://"+app.Host+"/path", response.Header.Get("Location"))
+	})
+
+	url := p.OutputText(t, "url")
+	second, secondKey := certtest.Pair(t, now.AddDate(2, 0, 0), app.Host)
+	t.Run("exchange under load", func(t *testing.T) {
+		both := x509.NewCertPool()
+		both.AppendCertsFromPEM([]byte(first))
+		both.AppendCertsFromPEM([]byte(second))
+		ctx, stop := context.WithCancel(t.Context())
+		tally, done := new(traffic.Tally), make(chan error, 1)
+		go func() {
+			done <- traffic.Run(ctx, traffic.Options{URL: url, Rate: 100, RootCAs: both, Timeout: traffic.DefaultTimeout, OnResult: tally.Add})
+		}()
+		serve(second, secondKey)
+		p.Set(t, "canaryWeight", "50")
+		p.Up(t)
+		harness.Eventually(t, time.Minute, func(context.Context) error { return served(url, second) })
+		p.Set(t, "canaryWeight", "0")
+		p.Up(t)
+		stop()
+		<-done
+		t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
+		require.Zero(t, tally.Failed(), "%v", tally.Failures())
+		require.Positive(t, tally.Requests())
+	})
+
+	others, othersKey := certtest.Pair(t, now.AddDate(1, 0, 0), "other.example.com")
+	for name, tc := range map[string]struct{ certificate, key, says string }{
+		"a wrong pair":     {first, secondKey, `tlsCertificate: found "certificate.pem" that is no pair with tlsKey (private key does not match public key); allowed: a certificate of host in PEM, or the path of a file with it; for example: pulumi config set tlsCertificate certificate.pem`},
+		"for another host": {others, othersKey, `tlsCertificate: found "certificate.pem" that is for other.example.com, and host is "` + app.Host + `"; allowed: `},
+	} {
+		t.Run(name, func(t *testing.T) {
+			serve(tc.certificate, tc.key)
+			o := p.Attempt(t, harness.UpArgs...)
+			require.NotZero(t, o.Code)
+			require.Contains(t, o.All, tc.says)
+			t.Log(harness.LineWith(o.All, "tlsCertificate:"))
+			require.NoError(t, served(url, second))
+		})
+	}
+
+	t.Run("ended", func(t *testing.T) {
+		serve(certtest.Pair(t, now.Add(-time.Hour), app.Host))
+		out := p.Up(t)
+		line := harness.LineWith(out, "has ended")
+		require.Contains(t, line, "the certificate of "+app.Host+" has ended on "+now.Add(-time.Hour).UTC().Format(time.DateOnly)+", and clients refuse it")
+		t.Log(line)
+	})
+}
+
+// served fails unless the gateway gives the certificate.
+func served(url, certificate string) error {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM([]byte(certificate))
+	var failed error
+	err := traffic.Run(context.Background(), traffic.Options{URL: url, Count: 1, RootCAs: pool, Timeout: traffic.DefaultTimeout, OnResult: func(r traffic.Result) {
+		failed = r.Err
+	}})
+	if err != nil {
+		return err
+	}
+	return failed
+}
