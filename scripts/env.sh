@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the environment in which pulumi, k3d and canary work on this checkout, as shell exports. CANARY_CHECKOUT says whose
+# Prints the environment in which pulumi, k3d and canary work on this checkout, as shell commands. CANARY_CHECKOUT says whose
 # it is, and CANARY_ENV which of the variables are not the user's own: another checkout in the same shell drops them.
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
@@ -20,6 +20,7 @@ own() {
   esac
 }
 
+[ -z "$left_aside" ] || printf 'export PATH=%s\n' "$(quote "$PATH")"
 # shellcheck disable=SC2016 # the shell that evaluates it expands PATH
 printf 'export PATH=%s:"$PATH"\n' "$(quote "$home/bin")"
 made PULUMI_HOME "$home/pulumi"
@@ -33,4 +34,8 @@ if [ "$(mode)" = lab ]; then
   printf '%s\n' "$of_lab"
   names="$names $(sed -n 's/^export \([A-Z_]*\)=.*/\1/p' <<<"$of_lab" | tr '\n' ' ')"
 fi
+# What another checkout set, or this one in its other mode, goes.
+for name in $left_aside ${CANARY_ENV:-}; do
+  [[ $name == *[!A-Z_]* || " $names " == *" $name "* ]] || printf 'unset %s\n' "$name"
+done
 printf 'export CANARY_CHECKOUT=%s CANARY_ENV=%s\n' "$(quote "$project")" "$(quote "${names# }")"

@@ -64,6 +64,36 @@ func TestEnv(t *testing.T) {
 	}
 }
 
+// What a lab sets (its engine, how it builds) is neither another checkout's nor that of the same one in the other mode.
+func TestEnvAfterALab(t *testing.T) {
+	t.Parallel()
+	lab, other := newCheckout(t), newCheckout(t)
+	lab.write(".canary/mode", "lab\n")
+	lab.write(".canary/bin/lab", "#!/bin/sh\necho \"export DOCKER_HOST='unix:///lab.sock'\"\n")
+	lab.write("../bin/go", "#!/bin/sh\n")
+	for name, tc := range map[string]struct{ then, want string }{
+		"another checkout": {
+			`; eval "$(bash "$OTHER/scripts/env.sh")"`,
+			"none|" + other.project + "/.canary/bin:" + lab.bin + ":" + os.Getenv("PATH") + "|" + other.project + "\n",
+		},
+		"a script of another checkout": {
+			`; source "$OTHER/scripts/lib/common.sh"`,
+			"none|" + lab.bin + ":" + os.Getenv("PATH") + "|none\n",
+		},
+		"the other mode": {
+			`; echo normal >"$LAB/.canary/mode"; eval "$(bash "$LAB/scripts/env.sh")"`,
+			"none|" + strings.Repeat(lab.project+"/.canary/bin:", 3) + lab.bin + ":" + os.Getenv("PATH") + "|" + lab.project + "\n",
+		},
+	} {
+		lab.write(".canary/mode", "lab\n")
+		evaluate := `eval "$(bash "$LAB/scripts/env.sh")"`
+		said := shell(t, evaluate+"; "+evaluate+`; [ "$DOCKER_HOST" = unix:///lab.sock ]`+tc.then+
+			`; echo "${DOCKER_HOST-none}|$PATH|${CANARY_CHECKOUT-none}"; [[ " ${CANARY_ENV-} " != *" DOCKER_HOST "* ]]`,
+			"LAB="+lab.project, "OTHER="+other.project, "PATH="+lab.bin+":"+os.Getenv("PATH"))
+		require.Contains(t, said, tc.want, name)
+	}
+}
+
 // A language host whose pulumi was killed is ended when it is this checkout's, and nobody else's.
 func TestOrphansAreEnded(t *testing.T) {
 	t.Parallel()

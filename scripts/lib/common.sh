@@ -17,13 +17,17 @@ die() {
   exit 1
 }
 
-# The environment of another checkout, which a shell got from its `make env`, is not for this one: its state and its engine
-# are that checkout's.
+# The environment of another checkout, which a shell got from its `make env`, is not for this one: its state, its tools and
+# its engine are that checkout's. left_aside names the variables.
+left_aside=
 if [ -n "${CANARY_CHECKOUT:-}" ] && [ "$CANARY_CHECKOUT" != "$project" ]; then
   say "this shell has the environment of $CANARY_CHECKOUT: it is left aside here"
   for name in ${CANARY_ENV:-}; do
-    case $name in *[!A-Z_]*) ;; *) unset "$name" ;; esac
+    case $name in *[!A-Z_]*) ;; *) unset "$name" && left_aside="$left_aside $name" ;; esac
   done
+  PATH=:$PATH:
+  while [[ $PATH == *":$CANARY_CHECKOUT/.canary/bin:"* ]]; do PATH=${PATH/":$CANARY_CHECKOUT/.canary/bin:"/:}; done
+  PATH=${PATH#:} PATH=${PATH%:}
   unset CANARY_CHECKOUT CANARY_ENV
 fi
 
