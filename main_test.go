@@ -75,6 +75,9 @@ func TestDestroyBeginsWithTheEngine(t *testing.T) {
 	require.True(t, found)
 	require.Equal(t, "sh scripts/cluster-engine.sh", guard.Inputs["delete"].StringValue())
 	require.NotContains(t, guard.Inputs, resource.PropertyKey("create"))
+	for _, variable := range []resource.PropertyKey{"CLUSTER_NAME", "CLUSTER_ID", "CLUSTER_ENGINE"} {
+		require.Contains(t, guard.Inputs["environment"].ObjectValue(), variable)
+	}
 	require.Empty(t, guard.DeletedWith, "it would not be run")
 
 	needs := map[string][]string{}

@@ -18,6 +18,13 @@ case $CLUSTER_ID in
 esac
 
 require_name
+require_id
+if is_forgotten; then
+  end_unfinished_create
+  [ "$(cluster_state 2>/dev/null)" = foreign ] || rm -f "$(kubeconfig_file "$CLUSTER_NAME")"
+  log "cluster $CLUSTER_NAME: its engine $CLUSTER_ENGINE is forgotten, and what is on it is left there"
+  exit 0
+fi
 if ! command -v docker >/dev/null 2>&1; then
   require_its_engine
   rm -f "$(kubeconfig_file "$CLUSTER_NAME")"
@@ -26,7 +33,6 @@ if ! command -v docker >/dev/null 2>&1; then
 fi
 require_engine
 require_its_engine
-require_id
 
 end_unfinished_create
 state=$(cluster_state)

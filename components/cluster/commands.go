@@ -56,8 +56,12 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 	id, engine := partsOf(identity.Stdout)
 	c.guard = func(after []pulumi.Resource) error {
 		_, err := local.NewCommand(ctx, name+"-engine", &local.CommandArgs{
-			Delete:      pulumi.String("sh scripts/cluster-engine.sh"),
-			Environment: pulumi.StringMap{"CLUSTER_NAME": pulumi.String(s.name), "CLUSTER_ENGINE": engine},
+			Delete: pulumi.String("sh scripts/cluster-engine.sh"),
+			Environment: pulumi.StringMap{
+				"CLUSTER_NAME":   pulumi.String(s.name),
+				"CLUSTER_ID":     id,
+				"CLUSTER_ENGINE": engine,
+			},
 		}, pulumi.Parent(c), pulumi.DependsOn(after))
 		return err
 	}

@@ -65,15 +65,27 @@ engine() {
 }
 
 # require_its_engine refuses to go on when the cluster lives on another engine than docker talks to: what is not found here
-# is not gone. CLUSTER_ENGINE is the recorded id and host; empty means that none was recorded.
+# is not gone. CLUSTER_ENGINE is the recorded id and host; empty means that none was recorded. Where the cluster's containers
+# are, it lives, for an engine can change its id and its host's name; where they are not, both have to be the recorded ones,
+# for a cloned machine has an engine of the same id.
 require_its_engine() {
   [ -n "${CLUSTER_ENGINE-}" ] || return 0
+  ! is_here || return 0
   here=$(engine)
-  [ "${here%% *}" != "${CLUSTER_ENGINE%% *}" ] || return 0
-  [ "${FORGET_ENGINE-}" != "${CLUSTER_ENGINE%% *}" ] || return 0
+  [ "$here" != "$CLUSTER_ENGINE" ] || return 0
   fail "cluster $CLUSTER_NAME: it lives on the Docker engine ${CLUSTER_ENGINE%% *} of the host ${CLUSTER_ENGINE#* }, and" \
-    "docker here talks to ${here:-no engine that has an id}: nothing was changed or removed. Run this with that engine" \
-    "(DOCKER_HOST, docker context), or, if it is gone for ever: FORGET_ENGINE=${CLUSTER_ENGINE%% *} pulumi destroy"
+    "docker here talks to ${here:-no engine that answers with an id}: nothing was changed or removed. Start that engine, or" \
+    "talk to it (DOCKER_HOST, docker context); if it is gone for ever: FORGET_ENGINE=${CLUSTER_ENGINE%% *} pulumi destroy"
+}
+
+# is_here tells whether docker talks to an engine that has any of the cluster's containers.
+is_here() {
+  [ -n "${CLUSTER_ID-}" ] && [ -n "$(our_containers 2>/dev/null)" ]
+}
+
+# is_forgotten tells whether the user gave up the engine that the cluster lives on, and the cluster is not here after all.
+is_forgotten() {
+  [ -n "${CLUSTER_ENGINE-}" ] && [ "${FORGET_ENGINE-}" = "${CLUSTER_ENGINE%% *}" ] && ! is_here
 }
 
 require_k3d() {

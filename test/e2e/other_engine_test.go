@@ -23,7 +23,13 @@ func TestOtherEngine(t *testing.T) {
 	away := *p
 	checkout := *p.Checkout
 	folder := t.TempDir()
-	docker := "#!/bin/sh\nif [ \"$1\" = info ]; then echo 'OTHER-1 elsewhere'; else PATH=${PATH#*:} exec docker \"$@\"; fi\n"
+	const docker = `#!/bin/sh
+case $1 in
+  info) echo 'OTHER-1 elsewhere' ;;
+  ps) ;;
+  *) PATH=${PATH#*:} exec docker "$@" ;;
+esac
+`
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "docker"), []byte(docker), 0o700))
 	checkout.Env = append(slices.Clone(p.Env), "PATH="+folder+":"+os.Getenv("PATH"))
 	away.Checkout = &checkout
