@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints the identity of the stack's cluster, made once: a random id, and the id and the host of the Docker engine that the
-# cluster is going to live on. Pulumi hands it back in PULUMI_COMMAND_STDOUT. (Stacks that were made before engines were
-# recorded have the id alone.)
+# cluster is going to live on. Pulumi hands it back in PULUMI_COMMAND_STDOUT. Stacks that were made before engines were
+# recorded have the id alone: an update adds the engine where the cluster is found, and fails nowhere.
 # The first step of all: what the cluster needs on this machine is checked here, so that nothing is recorded without it.
 #
 # Environment: CLUSTER_NAME.
@@ -10,8 +10,12 @@ set -eu
 # shellcheck source-path=SCRIPTDIR source=lib/cluster.sh
 . "$(dirname -- "$0")/lib/cluster.sh"
 
-if [ -n "${PULUMI_COMMAND_STDOUT-}" ]; then
-  printf '%s\n' "$PULUMI_COMMAND_STDOUT"
+recorded=${PULUMI_COMMAND_STDOUT-}
+if [ -n "$recorded" ]; then
+  CLUSTER_ID=$recorded
+  lives_on=
+  case $recorded in *' '*) ;; *) ! is_here || lives_on=$(engine) ;; esac
+  printf '%s\n' "$recorded${lives_on:+ $lives_on}"
   exit 0
 fi
 

@@ -23,6 +23,32 @@ func TestIdentityNamesTheEngine(t *testing.T) {
 	require.Equal(t, identity, m.with("PULUMI_COMMAND_STDOUT="+identity, "FAKE_ENGINE_ID="+otherEngine).succeeds("cluster-identity.sh").stdout)
 }
 
+// A stack from before engines were recorded gets its engine recorded by an update, where its cluster is.
+func TestIdentityOfAStackFromBefore(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		arrange func(*machine)
+		want    string
+	}{
+		"its cluster is here": {func(m *machine) { addCluster(m, "canary", ourID, "exited") }, ourID + " " + itsEngine},
+		"an engine without an id": {func(m *machine) {
+			addCluster(m, "canary", ourID, "running")
+			m.with("FAKE_ENGINE_ID=")
+		}, ourID},
+		"nothing is here":        {func(*machine) {}, ourID},
+		"another cluster's name": {func(m *machine) { addCluster(m, "canary", otherID, "running") }, ourID},
+		"no engine":              {func(m *machine) { m.with("FAKE_ENGINE=down") }, ourID},
+		"no docker":              {func(m *machine) { m.without("docker") }, ourID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t).with("FAKE_ENGINE_ID="+itsEngine, "CLUSTER_ID=", "PULUMI_COMMAND_STDOUT="+ourID)
+			tc.arrange(m)
+			require.Equal(t, tc.want, m.succeeds("cluster-identity.sh").stdout)
+		})
+	}
+}
+
 // What is not found on another engine is not gone.
 func TestAnotherEngine(t *testing.T) {
 	t.Parallel()

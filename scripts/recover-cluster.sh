@@ -19,6 +19,14 @@ export CLUSTER_NAME CLUSTER_ID CLUSTER_ENGINE
 
 state=$(scripts/cluster-state.sh)
 case $state in
+  absent | foreign)
+    [ -n "$CLUSTER_ENGINE" ] ||
+      die "the cluster $CLUSTER_NAME is not found, and nothing was changed. The state does not say which Docker engine it lives on" \
+        "(it is from before that was recorded): when docker talks to another one here, talk to that one (DOCKER_HOST, docker" \
+        "context); when the cluster is gone: make down, then make up"
+    ;;
+esac
+case $state in
   running)
     say "the cluster $CLUSTER_NAME is running"
     exit 0

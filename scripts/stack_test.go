@@ -64,10 +64,16 @@ func (d *desk) command(name string, args ...string) *exec.Cmd {
 // run runs a script on the stack dev, with more environment, and gives what it said and the calls of the tools.
 func (d *desk) run(script string, env ...string) (said string, calls []string) {
 	d.t.Helper()
+	return d.ends(0, script, env...)
+}
+
+// ends is run for a script that has to end with an exit code.
+func (d *desk) ends(code int, script string, env ...string) (said string, calls []string) {
+	d.t.Helper()
 	cmd := d.command("bash", "scripts/"+script, "dev")
 	cmd.Env = append(cmd.Env, env...)
-	out, err := cmd.CombinedOutput()
-	require.NoError(d.t, err, string(out))
+	out, _ := cmd.CombinedOutput()
+	require.Equal(d.t, code, cmd.ProcessState.ExitCode(), string(out))
 	text, err := os.ReadFile(filepath.Join(d.project, "calls"))
 	require.NoError(d.t, err)
 	require.NoFileExists(d.t, filepath.Join(d.project, "pwned"))
@@ -168,6 +174,7 @@ func TestRecoverCluster(t *testing.T) {
                 "inputs": {
                     "environment": {
                         "CLUSTER_CONFIG": "name: \"CLUSTER_ID\": \"of another\"",
+                        "CLUSTER_ENGINE": "AAAA-1 laptop",
                         "CLUSTER_ID": "0123456789abcdef",
                         "CLUSTER_NAME": "made-once",
                         "CLUSTER_SERVER": "f00"
@@ -179,11 +186,15 @@ func TestRecoverCluster(t *testing.T) {
 }`
 		start   = "k3d cluster start made-once --wait --timeout 300s"
 		destroy = "pulumi destroy --yes --skip-preview --non-interactive --stack dev"
+		engine  = "AAAA-1 laptop"
+		unknown = "nothing was changed. The state does not say which Docker engine it lives on"
 	)
+	before := strings.Replace(exported, `"CLUSTER_ENGINE": "AAAA-1 laptop"`, `"OTHER": ""`, 1)
 	for name, tc := range map[string]struct {
 		exported, state string
 		env             []string
 		want            []string // calls after the first one
+		code            int
 		says            string
 	}{
 		"nothing made":   {exported: `{"deployment": {}}`, state: "absent", says: "has made no cluster yet"},
@@ -193,20 +204,27 @@ func TestRecoverCluster(t *testing.T) {
 		"gone":           {state: "absent", want: []string{destroy}, says: "made-once is gone"},
 		"half-made":      {state: "partial", want: []string{destroy}, says: "made-once lacks nodes"},
 		"name taken":     {state: "foreign", want: []string{destroy}, says: "another one has its name"},
-		"with an engine": {exported: strings.Replace(exported, `"CLUSTER_ID": "0`, `"CLUSTER_ENGINE": "AAAA-1 laptop", "x": "",
-                        "CLUSTER_ID": "0`, 1), state: "running", env: []string{"ENGINE=AAAA-1 laptop"}, says: "made-once is running"},
+
+		"no engine recorded, running":    {exported: before, state: "running", says: "made-once is running"},
+		"no engine recorded, half-made":  {exported: before, state: "partial", want: []string{destroy}, says: "made-once lacks nodes"},
+		"no engine recorded, gone":       {exported: before, state: "absent", code: 1, says: unknown},
+		"no engine recorded, name taken": {exported: before, state: "foreign", code: 1, says: unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
+			recorded := engine
+			if tc.exported == before {
+				recorded = ""
+			}
 			d.write("scripts/cluster-state.sh", `#!/bin/sh
-[ "$CLUSTER_NAME $CLUSTER_ID $CLUSTER_ENGINE" = "made-once 0123456789abcdef ${ENGINE-}" ] || exit 1
+[ "$CLUSTER_NAME $CLUSTER_ID $CLUSTER_ENGINE" = "made-once 0123456789abcdef `+recorded+`" ] || exit 1
 echo `+tc.state+"\n")
 			if tc.exported == "" {
 				tc.exported = exported
 			}
 			d.write("exported.json", tc.exported)
-			said, calls := d.run("recover-cluster.sh", tc.env...)
+			said, calls := d.ends(tc.code, "recover-cluster.sh", tc.env...)
 			require.Contains(t, said, tc.says)
 			require.Equal(t, "pulumi stack export --stack dev", calls[0])
 			require.Equal(t, append([]string{}, tc.want...), append([]string{}, calls[1:]...))

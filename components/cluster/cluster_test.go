@@ -57,13 +57,14 @@ func TestK3dCommands(t *testing.T) {
 	_, recorder := build(t, &Args{Config: settingsOf, StackName: "dev"})
 
 	for name, want := range map[string]struct {
-		create, delete string
-		environment    map[string]any
-		dependencies   []string
-		secretOutputs  []string
+		create, update, delete string
+		environment            map[string]any
+		dependencies           []string
+		secretOutputs          []string
 	}{
 		"cluster-identity": {
 			create:      "sh scripts/cluster-identity.sh",
+			update:      "sh scripts/cluster-identity.sh",
 			delete:      "sh scripts/cluster-delete.sh",
 			environment: map[string]any{"CLUSTER_NAME": "canary"},
 		},
@@ -96,6 +97,7 @@ func TestK3dCommands(t *testing.T) {
 		got := find(t, recorder, command, name)
 		require.Equal(t, "cluster", got.Parent, name)
 		require.Equal(t, want.create, got.Inputs["create"].StringValue(), name)
+		require.Equal(t, want.update, stringOr(got.Inputs, "update", ""), name)
 		require.Equal(t, want.delete, stringOr(got.Inputs, "delete", ""), name)
 		require.Equal(t, want.environment, environment(t, got), name)
 		require.Equal(t, want.dependencies, got.Dependencies, name)

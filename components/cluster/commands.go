@@ -46,6 +46,7 @@ func publishedPorts(c config.Cluster) []int {
 func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 	identity, err := local.NewCommand(ctx, name+"-identity", &local.CommandArgs{
 		Create:      pulumi.String("sh scripts/cluster-identity.sh"),
+		Update:      pulumi.String("sh scripts/cluster-identity.sh"), // so that older stacks run it once more
 		Delete:      pulumi.String("sh scripts/cluster-delete.sh"),
 		Environment: pulumi.StringMap{"CLUSTER_NAME": pulumi.String(s.name)},
 	}, pulumi.Parent(c))
