@@ -200,7 +200,8 @@ case $state in
   foreign)
     stack=$(cluster_label canary.cluster-stack)
     fail "a k3d cluster called $CLUSTER_NAME exists already and is not this stack's${stack:+ (stack $stack made it)}: choose" \
-      "another name: pulumi config set clusterName $CLUSTER_NAME-2"
+      "another name: pulumi config set clusterName $CLUSTER_NAME-2; or, if nobody needs it, remove it:" \
+      "k3d cluster delete $CLUSTER_NAME"
     ;;
   absent)
     [ -z "${PULUMI_COMMAND_STDOUT-}" ] || fail "cluster $CLUSTER_NAME: it is gone, and what this stack installed is lost. $remedy"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Copies images from the local engine into every node of the cluster.
 #
-# Environment: CLUSTER_NAME; IMAGES, one a line, by tag; CLUSTER_SERVER is not read: it makes Pulumi run this again when
-# the cluster is another one.
+# Environment: CLUSTER_NAME; CLUSTER_SERVER, the container ID of its server: Pulumi runs this again when that is another one;
+# IMAGES, one a line, by tag.
 set -eu
 
 # shellcheck source-path=SCRIPTDIR source=lib/cluster.sh
@@ -11,6 +11,7 @@ set -eu
 require_name
 require_docker
 require_k3d
+require_its_server
 
 set --
 missing=

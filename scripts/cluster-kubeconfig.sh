@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints the cluster's kubeconfig and writes it to .canary/kubeconfig-<name>.yaml, for the user alone (0600).
 #
-# Environment: CLUSTER_NAME; CLUSTER_SERVER is not read: it makes Pulumi run this again when the cluster is another one.
+# Environment: CLUSTER_NAME; CLUSTER_SERVER, the container ID of its server: Pulumi runs this again when that is another one.
 set -eu
 
 # shellcheck source-path=SCRIPTDIR source=lib/cluster.sh
@@ -10,6 +10,7 @@ set -eu
 require_name
 require_docker
 require_k3d
+require_its_server
 
 make_private_dir
 work=$(mktemp -d "$private_dir/kubeconfig.XXXXXX")

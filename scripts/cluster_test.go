@@ -60,7 +60,7 @@ func TestLifeOfACluster(t *testing.T) {
 			require.Equal(t, wholeCluster(), m.everything())
 			require.Equal(t, "running", m.succeeds("cluster-state.sh").stdout)
 
-			kubeconfig := m.succeeds("cluster-kubeconfig.sh")
+			kubeconfig := m.with("CLUSTER_SERVER=" + created.stdout).succeeds("cluster-kubeconfig.sh")
 			require.Contains(t, kubeconfig.stdout, token)
 
 			m.with("PULUMI_COMMAND_STDOUT="+id, "CLUSTER_ID=").succeeds("cluster-delete.sh")

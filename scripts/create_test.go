@@ -118,7 +118,8 @@ func TestForeignClusterIsRefusedAndKept(t *testing.T) {
 			m := newMachine(t)
 			addCluster(m, "canary", tc.id, "running")
 			before := m.everything()
-			m.refuses("cluster-create.sh", "a k3d cluster called canary exists already", tc.want, "pulumi config set clusterName canary-2")
+			m.refuses("cluster-create.sh", "a k3d cluster called canary exists already", tc.want, "pulumi config set clusterName canary-2",
+				"k3d cluster delete canary")
 			require.Equal(t, before, m.everything())
 
 			require.NoError(t, os.WriteFile(filepath.Join(m.project, ".canary", "kubeconfig-canary.yaml"), []byte("theirs"), 0o600))

@@ -40,7 +40,7 @@ func TestKubeconfig(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	require.NoError(t, os.Mkdir(filepath.Join(m.project, ".canary"), 0o755))
-	m.succeeds("cluster-create.sh")
+	m.with("CLUSTER_SERVER=" + m.succeeds("cluster-create.sh").stdout)
 	m.calls("k3d")
 	got := m.succeeds("cluster-kubeconfig.sh")
 	require.NotContains(t, got.stderr, token)
@@ -63,6 +63,24 @@ func TestKubeconfig(t *testing.T) {
 	require.NotContains(t, failed.stderr, token, "the message of a failed command is shown to everyone")
 }
 
+// Both go by the cluster's name, which another stack's cluster on another engine can have, too.
+func TestAnotherClusterOfThatNameIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	for _, script := range []string{"cluster-kubeconfig.sh", "cluster-import-images.sh"} {
+		for name, arrange := range map[string]func(*machine){
+			"docker here has 000000000000 under that name": func(m *machine) { addCluster(m, "canary", otherID, "running") },
+			"docker here has none under that name":         func(*machine) {},
+		} {
+			m := newMachine(t).with("CLUSTER_SERVER="+strings.Repeat("f", 64), "IMAGES=app:1")
+			m.change(func(w *world) { w.Images = []string{"app:1"} })
+			arrange(m)
+			m.refuses(script, "its server is the container ffffffffffff, and "+name, "DOCKER_HOST", "make up")
+			require.Empty(t, m.calls("k3d"))
+			require.NoFileExists(t, filepath.Join(m.project, ".canary", "kubeconfig-canary.yaml"))
+		}
+	}
+}
+
 func modeOf(t *testing.T, path string) os.FileMode {
 	t.Helper()
 	status, err := os.Stat(path)
@@ -70,11 +88,20 @@ func modeOf(t *testing.T, path string) os.FileMode {
 	return status.Mode().Perm()
 }
 
+// ownImages gives a machine with the stack's cluster, and the settings of an import.
+func ownImages(t *testing.T, settings ...string) *machine {
+	t.Helper()
+	m := newMachine(t).with(settings...)
+	addCluster(m, "canary", ourID, "running")
+	m.change(func(w *world) { m.with("CLUSTER_SERVER=" + w.find("k3d-canary-server-0").ContainerID) })
+	return m
+}
+
 func TestImportImages(t *testing.T) {
 	t.Parallel()
 	t.Run("all there", func(t *testing.T) {
 		t.Parallel()
-		m := newMachine(t).with("IMAGES=app:1\n\nregistry:5000/a b'$(touch pwned)\";x:2\n")
+		m := ownImages(t, "IMAGES=app:1\n\nregistry:5000/a b'$(touch pwned)\";x:2\n")
 		m.change(func(w *world) { w.Images = []string{"app:1", `registry:5000/a b'$(touch pwned)";x:2`} })
 		m.succeeds("cluster-import-images.sh")
 		require.Equal(t, []string{
@@ -83,7 +110,7 @@ func TestImportImages(t *testing.T) {
 	})
 	t.Run("some missing", func(t *testing.T) {
 		t.Parallel()
-		m := newMachine(t).with("IMAGES=app:1\napp:2\napp:3")
+		m := ownImages(t, "IMAGES=app:1\napp:2\napp:3")
 		m.change(func(w *world) { w.Images = []string{"app:2"} })
 		m.refuses("cluster-import-images.sh", "does not have: app:1 app:3.", "docker pull")
 		require.Empty(t, m.calls("k3d"))
@@ -91,12 +118,12 @@ func TestImportImages(t *testing.T) {
 	t.Run("not a tag", func(t *testing.T) {
 		t.Parallel()
 		for _, image := range []string{"-", "--mode", "app@sha256:00", "sha256:00"} {
-			newMachine(t).with("IMAGES="+image).refuses("cluster-import-images.sh", "'"+image+"' is not a tag")
+			ownImages(t, "IMAGES="+image).refuses("cluster-import-images.sh", "'"+image+"' is not a tag")
 		}
 	})
 	t.Run("k3d fails", func(t *testing.T) {
 		t.Parallel()
-		m := newMachine(t).with("IMAGES=app:1", "FAKE_IMPORT=fail")
+		m := ownImages(t, "IMAGES=app:1", "FAKE_IMPORT=fail")
 		m.change(func(w *world) { w.Images = []string{"app:1"} })
 		m.refuses("cluster-import-images.sh", "k3d says: failed to import images in node")
 	})

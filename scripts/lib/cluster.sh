@@ -78,6 +78,21 @@ require_its_engine() {
     "talk to it (DOCKER_HOST, docker context); if it is gone for ever: FORGET_ENGINE=${CLUSTER_ENGINE%% *} pulumi destroy"
 }
 
+# require_its_server refuses to go on, where k3d is going to act by name, when the cluster of that name is not the one whose
+# server is the container CLUSTER_SERVER.
+require_its_server() {
+  found=$(server_id)
+  [ "$found" != "${CLUSTER_SERVER:?}" ] || return 0
+  fail "cluster $CLUSTER_NAME: its server is the container $(short "$CLUSTER_SERVER"), and docker here has" \
+    "$(short "${found:-none}") under that name: talk to the engine that it lives on (DOCKER_HOST, docker context); if it is" \
+    "gone, 'make up' brings it back"
+}
+
+# short cuts a container's id as docker does.
+short() {
+  printf '%.12s' "$1"
+}
+
 # is_here tells whether docker talks to an engine that has any of the cluster's containers.
 is_here() {
   [ -n "${CLUSTER_ID-}" ] && [ -n "$(our_containers 2>/dev/null)" ]
