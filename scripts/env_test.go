@@ -1,11 +1,12 @@
 package scripts
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -94,34 +95,58 @@ func TestEnvAfterALab(t *testing.T) {
 	}
 }
 
-// A language host whose pulumi was killed is ended when it is this checkout's, and nobody else's.
+// A language host whose pulumi was killed is ended, with its program, when it is this checkout's. One that a living pulumi
+// may have is left alone, and so is everything else.
 func TestOrphansAreEnded(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	var ids []string
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	host := d.project + "/.canary/bin/pulumi-language-go"
+	const gone = " -root=x 127.0.0.1:1"
+	processes := []struct {
+		name, parent, args string
+		ended              bool
+	}{
+		{"of the first process", "1", host + gone, true},
+		{"of a subreaper", "4711", host + gone, true},
+		{"a plugin", "1", d.project + "/.canary/pulumi/plugins/language-go-v1/pulumi-language-go" + gone, true},
+		{"the program", "$P0", "/tmp/pulumi-go.123", true},
+		{"of a living pulumi", "4712", host + gone, false},
+		{"somebody answers", "4711", host + " " + listener.Addr().String(), false},
+		{"nobody's", "1", host, false},
+		{"another checkout's", "1", "/other/.canary/bin/pulumi-language-go" + gone, false},
+		{"another program", "1", d.project + "/.canary/bin/canary /pulumi-language-go" + gone, false},
+		{"another's program", "4711", "/tmp/pulumi-go.456", false},
+	}
+	ps := "#!/bin/sh\ncase $* in *' 4711') echo systemd; exit ;; *' 4712') echo pulumi; exit ;; *' 1') echo init; exit ;; esac\n"
 	var held []*exec.Cmd
-	for range 4 {
+	var environment, says []string
+	for i, one := range processes {
 		cmd := exec.Command("sleep", "600")
 		require.NoError(t, cmd.Start())
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
-		ids, held = append(ids, strconv.Itoa(cmd.Process.Pid)), append(held, cmd)
+		held = append(held, cmd)
+		environment = append(environment, fmt.Sprintf("P%d=%d", i, cmd.Process.Pid), fmt.Sprintf("ARGS%d=%s", i, one.args))
+		ps += fmt.Sprintf("echo \"$P%d %s $ARGS%d\"\n", i, one.parent, i)
+		if one.ended && one.name != "the program" {
+			says = append(says, fmt.Sprintf("ending the language host %d, which a killed pulumi left\n", cmd.Process.Pid))
+		}
 	}
-	d.write("../bin/ps", `#!/bin/sh
-echo "$ORPHAN 1 $DESK_HOME/bin/pulumi-language-go -root=x"
-echo "$AT_WORK 4711 $DESK_HOME/bin/pulumi-language-go -root=x"
-echo "$STRANGER 1 /other/.canary/bin/pulumi-language-go -root=x"
-echo "$OTHER 1 $DESK_HOME/bin/canary status"
-`)
-	// The folder's name has spaces, which ps does not quote.
-	plain := filepath.Join(t.TempDir(), "plain")
-	require.NoError(t, os.Symlink(d.project, plain))
-	cmd := d.command("bash", "-c", `source scripts/lib/common.sh; home=$DESK_HOME; end_orphans`)
-	cmd.Env = append(cmd.Env, "DESK_HOME="+plain+"/.canary", "ORPHAN="+ids[0], "AT_WORK="+ids[1], "STRANGER="+ids[2], "OTHER="+ids[3])
+	d.write("../bin/ps", ps)
+	cmd := d.command("bash", "-c", "source scripts/lib/common.sh; end_orphans")
+	cmd.Env = append(cmd.Env, environment...)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
-	require.Equal(t, "ending the language host "+ids[0]+", which a killed pulumi left\n", string(out))
-	require.Error(t, held[0].Wait(), "it was ended by a signal")
-	for _, other := range held[1:] {
-		require.NoError(t, other.Process.Signal(syscall.Signal(0)), "it goes on")
+	require.Equal(t, strings.Join(says, ""), string(out))
+	for i, one := range processes {
+		want := syscall.SIGTERM
+		if !one.ended {
+			want = syscall.SIGKILL
+			require.NoError(t, held[i].Process.Kill(), one.name)
+		}
+		require.Error(t, held[i].Wait(), one.name)
+		require.Equal(t, want, held[i].ProcessState.Sys().(syscall.WaitStatus).Signal(), one.name)
 	}
 }

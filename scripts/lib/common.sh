@@ -51,19 +51,24 @@ stack() {
   fi
 }
 
-# end_orphans ends language hosts of this checkout whose pulumi was killed: they wait for it for ever. They are known by
-# their program's path, and by having been handed over to the first process.
+# end_orphans ends language hosts of this checkout whose pulumi was killed, and the programs that they started: they wait for
+# it for ever. They are known by their program's path; that no pulumi has them, by their parent and by nobody answering any
+# more at the address of their pulumi, which is their last argument.
 end_orphans() {
-  local pid parent program
-  ps -A -o pid= -o ppid= -o args= | while read -r pid parent program _; do
-    case $program in
-      "$home"/*/pulumi-language-* | "$home"/pulumi-language-*)
-        [ "$parent" -eq 1 ] || continue
-        say "ending the language host $pid, which a killed pulumi left"
-        kill "$pid" 2>/dev/null || true
-        ;;
-    esac
-  done
+  local processes pid parent args program address one
+  processes=$(ps -A -ww -o pid= -o ppid= -o args=)
+  while read -r pid parent args; do
+    program=${args#"$home"/}
+    [ "$program" != "$args" ] || continue
+    case ${program%% *} in pulumi-language-* | */pulumi-language-*) ;; *) continue ;; esac
+    address=${args##* }
+    [[ $address == 127.0.0.1:* && $(ps -o comm= -p "$parent") != *pulumi* ]] || continue
+    if (exec 3<>"/dev/tcp/${address/://}") 2>/dev/null; then continue; fi
+    say "ending the language host $pid, which a killed pulumi left"
+    for one in "$pid" $(awk -v host="$pid" '$2 == host { print $1 }' <<<"$processes"); do
+      kill "$one" 2>/dev/null || true
+    done
+  done <<<"$processes"
 }
 
 # load_env sets the environment of `make env` in this shell.
