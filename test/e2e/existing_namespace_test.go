@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -180,7 +181,12 @@ func TestExistingNamespaceIsTold(t *testing.T) {
 	refused("ConfigMap told/fifth is there already, and this stack does not have it", harness.UpArgs...)
 	requireUnchanged(t, before, harness.Whole(t, c, namespace))
 	guest.Destroy(t)
-	require.Equal(t, before, harness.Whole(t, c, namespace))
+	harness.Eventually(t, time.Minute, func(context.Context) error { // the app's pods drain
+		if diff := cmp.Diff(before, harness.Whole(t, c, namespace)); diff != "" {
+			return errors.New(diff)
+		}
+		return nil
+	})
 }
 
 // TestLetGoOfNamespace has a stack give up the namespace that it made: it stays, with what somebody else put into it, also
