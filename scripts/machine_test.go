@@ -84,7 +84,7 @@ func newMachine(t *testing.T) *machine {
 		"CLUSTER_ID":            "0123456789abcdef",
 		"CLUSTER_CONFIG":        configOf(2),
 		"CLUSTER_SETTINGS":      "agents=2 httpPort=80 httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false",
-		"CLUSTER_PORTS":     freePort(t),
+		"CLUSTER_PORTS":         freePort(t),
 		"CLUSTER_READY_SECONDS": "0",
 		"K3D_CONFIG":            "the environment of the user",
 		"K3D_AGENTS":            "7",
