@@ -120,7 +120,8 @@ func TestOrphansAreEnded(t *testing.T) {
 		{"another program", "1", d.project + "/.canary/bin/canary /pulumi-language-go" + gone, false},
 		{"another's program", "4711", "/tmp/pulumi-go.456", false},
 	}
-	ps := "#!/bin/sh\ncase $* in *' 4711') echo systemd; exit ;; *' 4712') echo pulumi; exit ;; *' 1') echo init; exit ;; esac\n"
+	var ps strings.Builder
+	ps.WriteString("#!/bin/sh\ncase $* in *' 4711') echo systemd; exit ;; *' 4712') echo pulumi; exit ;; *' 1') echo init; exit ;; esac\n")
 	var held []*exec.Cmd
 	var environment, says []string
 	for i, one := range processes {
@@ -129,12 +130,12 @@ func TestOrphansAreEnded(t *testing.T) {
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
 		held = append(held, cmd)
 		environment = append(environment, fmt.Sprintf("P%d=%d", i, cmd.Process.Pid), fmt.Sprintf("ARGS%d=%s", i, one.args))
-		ps += fmt.Sprintf("echo \"$P%d %s $ARGS%d\"\n", i, one.parent, i)
+		fmt.Fprintf(&ps, "echo \"$P%d %s $ARGS%d\"\n", i, one.parent, i)
 		if one.ended && one.name != "the program" {
 			says = append(says, fmt.Sprintf("ending the language host %d, which a killed pulumi left\n", cmd.Process.Pid))
 		}
 	}
-	d.write("../bin/ps", ps)
+	d.write("../bin/ps", ps.String())
 	cmd := d.command("bash", "-c", "source scripts/lib/common.sh; end_orphans")
 	cmd.Env = append(cmd.Env, environment...)
 	out, err := cmd.CombinedOutput()

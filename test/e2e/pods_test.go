@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -60,7 +61,6 @@ spec:
 		},
 		{"a field that is none", "spec: {containers: [{name: app, resorces: {}}]}", `canaryPod: spec.containers\[0\].resorces: no such field; nearest: resources`},
 		{"without the drain", "spec: {terminationGracePeriodSeconds: 1}", `canaryPod: spec.terminationGracePeriodSeconds: allowed: at least the 16 that the drain takes; set .drainSeconds. for a shorter one`},
-		{"a volume that is not there", "spec: {volumes: [{name: a, configMap: {name: e2e-none}}], containers: [{name: app, volumeMounts: [{name: a, mountPath: /a}]}]}", `e2e-none`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(p.Dir, "canary.yaml"), []byte(tc.pod), 0o600))
@@ -68,8 +68,9 @@ spec:
 			t.Logf("exit code %d after %.1f s", o.Code, o.Took.Seconds())
 			if tc.refused != "" {
 				require.NotZero(t, o.Code)
-				require.Regexp(t, tc.refused, o.All)
-				t.Log(harness.LineWith(o.All, "canary"))
+				line := regexp.MustCompile(".*" + tc.refused + ".*").FindString(o.All)
+				require.NotEmpty(t, line, o.All)
+				t.Log(line)
 				return
 			}
 			require.Zero(t, o.Code, o.All)
