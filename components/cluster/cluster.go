@@ -126,9 +126,13 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		identifier = args.Config.Name
 	}
 	provider, err := kubernetes.NewProvider(ctx, name, &kubernetes.ProviderArgs{
-		Kubeconfig:        c.Kubeconfig,
-		Context:           pulumi.String(c.Context),
-		ClusterIdentifier: pulumi.String(identifier),
+		// Else the provider deletes one, and makes it anew, when its data change: a pod that
+		// starts in between has none, and a gateway no certificate.
+		EnableSecretMutable:    pulumi.Bool(true),
+		EnableConfigMapMutable: pulumi.Bool(true),
+		Kubeconfig:             c.Kubeconfig,
+		Context:                pulumi.String(c.Context),
+		ClusterIdentifier:      pulumi.String(identifier),
 	}, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{leftovers}))
 	if err != nil {
 		return nil, fmt.Errorf("register the provider of the cluster %s: %w", name, err)

@@ -61,7 +61,9 @@ func objectOf(inputs map[string]any) (drift.Object, bool) {
 				object.Fields[name] = map[string]any{"labels": labels}
 			}
 		default:
-			object.Fields[name] = withoutSecrets(value)
+			if !isSecret(value) {
+				object.Fields[name] = withoutSecrets(value)
+			}
 		}
 	}
 	return object, object.APIVersion != "" && object.Kind != "" && object.Name != ""
@@ -70,6 +72,11 @@ func objectOf(inputs map[string]any) (drift.Object, bool) {
 // secretMark is the field by which Pulumi marks a secret in a state.
 const secretMark = "4dabf18193072939515e22adb298388d" //nolint:gosec // a mark, the same for every secret
 
+func isSecret(value any) bool {
+	fields, ok := value.(map[string]any)
+	return ok && fields[secretMark] != nil
+}
+
 func withoutSecrets(value any) any {
 	fields, ok := value.(map[string]any)
 	if !ok {
@@ -77,10 +84,9 @@ func withoutSecrets(value any) any {
 	}
 	open := map[string]any{}
 	for name, below := range fields {
-		if nested, ok := below.(map[string]any); ok && nested[secretMark] != nil {
-			continue
+		if !isSecret(below) {
+			open[name] = withoutSecrets(below)
 		}
-		open[name] = withoutSecrets(below)
 	}
 	return open
 }

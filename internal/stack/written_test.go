@@ -17,6 +17,7 @@ const exported = `{"version":3,"deployment":{"resources":[
 	{"type":"kubernetes:core/v1:Namespace","inputs":{"apiVersion":"v1","kind":"Namespace","metadata":{
 		"annotations":{"pulumi.com/patchForce":"true"},"labels":{"istio-injection":"enabled"},"name":"shop"}}},
 	{"type":"kubernetes:core/v1:Secret","inputs":{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"shop"},
+		"data":{"4dabf18193072939515e22adb298388d":"1b47061264138c4ac30d75fd1eb44270","ciphertext":"v1:y"},
 		"stringData":{"open":"a","hidden":{"4dabf18193072939515e22adb298388d":"1b47061264138c4ac30d75fd1eb44270","ciphertext":"v1:x"}}}}
 ]}}`
 

@@ -24,13 +24,13 @@ import (
 func TestTLS(t *testing.T) {
 	p := harness.NewProject(t, "agents=0", fmt.Sprintf("httpsPort=%d", harness.FreePort(t)))
 	t.Cleanup(func() { p.Destroy(t) })
-	app := p.Example(t)
+	const host = "app-example.app-example.localhost"
 	now := time.Now()
 	serve := func(certificate, key string) {
 		require.NoError(t, os.WriteFile(filepath.Join(p.Dir, "certificate.pem"), []byte(certificate), 0o600))
 		p.SetSecret(t, "tlsKey", key)
 	}
-	first, firstKey := certtest.Pair(t, now.AddDate(1, 0, 0), app.Host)
+	first, firstKey := certtest.Pair(t, now.AddDate(1, 0, 0), host)
 	p.Set(t, "tlsCertificate", "certificate.pem")
 	serve(first, firstKey)
 	require.NotContains(t, p.Up(t), "certificate of")
@@ -40,16 +40,16 @@ func TestTLS(t *testing.T) {
 	t.Run("redirect", func(t *testing.T) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/path", p.Port), nil)
 		require.NoError(t, err)
-		request.Host = app.Host
+		request.Host = host
 		response, err := http.DefaultTransport.RoundTrip(request)
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
 		require.Equal(t, http.StatusMovedPermanently, response.StatusCode)
-		require.Equal(t, "https://"+app.Host+"/path", response.Header.Get("Location"))
+		require.Equal(t, "https://"+host+"/path", response.Header.Get("Location"))
 	})
 
 	url := p.OutputText(t, "url")
-	second, secondKey := certtest.Pair(t, now.AddDate(2, 0, 0), app.Host)
+	second, secondKey := certtest.Pair(t, now.AddDate(2, 0, 0), host)
 	t.Run("exchange under load", func(t *testing.T) {
 		both := x509.NewCertPool()
 		both.AppendCertsFromPEM([]byte(first))
@@ -75,7 +75,7 @@ func TestTLS(t *testing.T) {
 	others, othersKey := certtest.Pair(t, now.AddDate(1, 0, 0), "other.example.com")
 	for name, tc := range map[string]struct{ certificate, key, says string }{
 		"a wrong pair":     {first, secondKey, `tlsCertificate: found "certificate.pem" that is no pair with tlsKey (private key does not match public key); allowed: a certificate of host in PEM, or the path of a file with it; for example: pulumi config set tlsCertificate certificate.pem`},
-		"for another host": {others, othersKey, `tlsCertificate: found "certificate.pem" that is for other.example.com, and host is "` + app.Host + `"; allowed: `},
+		"for another host": {others, othersKey, `tlsCertificate: found "certificate.pem" that is for other.example.com, and host is "` + host + `"; allowed: `},
 	} {
 		t.Run(name, func(t *testing.T) {
 			serve(tc.certificate, tc.key)
@@ -88,10 +88,10 @@ func TestTLS(t *testing.T) {
 	}
 
 	t.Run("ended", func(t *testing.T) {
-		serve(certtest.Pair(t, now.Add(-time.Hour), app.Host))
+		serve(certtest.Pair(t, now.Add(-time.Hour), host))
 		out := p.Up(t)
 		line := harness.LineWith(out, "has ended")
-		require.Contains(t, line, "the certificate of "+app.Host+" has ended on "+now.Add(-time.Hour).UTC().Format(time.DateOnly)+", and clients refuse it")
+		require.Contains(t, line, "the certificate of "+host+" has ended on "+now.Add(-time.Hour).UTC().Format(time.DateOnly)+", and clients refuse it")
 		t.Log(line)
 	})
 }

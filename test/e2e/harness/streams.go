@@ -53,8 +53,10 @@ func HoldStreams(t *testing.T, each int, length time.Duration, kinds map[string]
 }
 
 func (s *Streams) hold(ctx context.Context, kind string, stream Stream, length time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, length)
+	// Not a deadline: gRPC would tell it to the proxies, which would keep it as well.
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer time.AfterFunc(length, cancel).Stop()
 	begin := time.Now()
 	err := stream(ctx)
 	s.mu.Lock()
