@@ -141,6 +141,7 @@ func TestK3dProvider(t *testing.T) {
 	got := find(t, recorder, provider, "cluster")
 	require.Equal(t, "cluster", got.Parent)
 	require.Equal(t, "canary", got.Inputs["clusterIdentifier"].StringValue())
+	require.True(t, got.Inputs["enableSecretMutable"].BoolValue(), "a secret is changed in place")
 	require.Equal(t, "k3d-canary", got.Inputs["context"].StringValue())
 	require.True(t, got.Inputs["kubeconfig"].IsSecret())
 	require.Equal(t, "cluster-kubeconfig stdout", got.Inputs["kubeconfig"].SecretValue().Element.StringValue())
