@@ -17,9 +17,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"canary/internal/traffic"
 	"canary/test/e2e/harness"
@@ -39,7 +36,7 @@ func TestPodinfo(t *testing.T) {
 	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_CONFIG_PATH", "/etc/podinfo")
 	require.NoError(t, os.WriteFile(filepath.Join(p.Dir, "pod.yaml"), []byte(podinfoPod), 0o600))
 	p.Set(t, "pod", "pod.yaml")
-	setUp(t, app, "ConfigMap", "e2e-settings", map[string]any{"data": map[string]any{"theme": "dark"}})
+	harness.Make(t, app.Client, harness.ConfigMaps, app.Namespace, settings)
 	hidden := harness.Secrets{"password": first, "password in base64": base64.StdEncoding.EncodeToString([]byte(first))}
 
 	watch := harness.WatchArguments()
@@ -124,6 +121,11 @@ func ask(t *testing.T, app harness.App, path string) string {
 	return strings.NewReplacer(" ", "", "\n", "").Replace(string(text))
 }
 
+// settings are a file for pods.
+var settings = map[string]any{
+	"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "e2e-settings"}, "data": map[string]any{"theme": "dark"},
+}
+
 const podinfoPod = `
 spec:
   containers:
@@ -136,16 +138,3 @@ spec:
   - name: settings
     configMap: {name: e2e-settings}
 `
-
-// setUp makes an object in the app's namespace, until the test is over.
-func setUp(t *testing.T, app harness.App, kind, name string, fields map[string]any) {
-	t.Helper()
-	objects := harness.Objects(app.Client, corev1.SchemeGroupVersion.WithResource(strings.ToLower(kind)+"s"), app.Namespace)
-	object := map[string]any{"apiVersion": "v1", "kind": kind, "metadata": map[string]any{"name": name}}
-	maps.Copy(object, fields)
-	_, err := objects.Create(t.Context(), &unstructured.Unstructured{Object: object}, metav1.CreateOptions{})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, objects.Delete(context.WithoutCancel(t.Context()), name, metav1.DeleteOptions{}))
-	})
-}

@@ -21,8 +21,10 @@ func TestPods(t *testing.T) {
 	p.RestoreAfter(t)
 	app := p.Example(t)
 	p.SetAll(t, "stableImage="+harness.ImagePodinfo, "containerPort=9898", "readinessPath=/readyz", "drainSeconds=1", "canaryPod=canary.yaml")
-	setUp(t, app, "ConfigMap", "e2e-settings", map[string]any{"data": map[string]any{"theme": "dark"}})
-	setUp(t, app, "Secret", "e2e-keys", map[string]any{"stringData": map[string]any{"key": "e2e"}})
+	harness.Make(t, app.Client, harness.ConfigMaps, app.Namespace, settings)
+	harness.Make(t, app.Client, harness.SecretResource, app.Namespace, map[string]any{
+		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "e2e-keys"}, "stringData": map[string]any{"key": "e2e"},
+	})
 
 	var environment strings.Builder
 	for i := range 200 {

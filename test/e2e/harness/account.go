@@ -100,7 +100,7 @@ func Whole(t *testing.T, c *kube.Client, namespace string) map[string]string {
 	for _, kind := range []schema.GroupVersionResource{
 		ConfigMaps, Services, PodResource, Deployments, serviceAccounts, roleBindings, LimitRanges,
 		VirtualServices, Gateways, DestinationRules, PeerAuthentications,
-		{Version: "v1", Resource: "secrets"}, {Group: "apps", Version: "v1", Resource: "replicasets"},
+		SecretResource, {Group: "apps", Version: "v1", Resource: "replicasets"},
 		{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"},
 		{Group: "networking.istio.io", Version: "v1", Resource: "sidecars"}, {Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"},
 	} {

@@ -27,6 +27,7 @@ var (
 	Services         = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 	Namespaces       = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 	ConfigMaps       = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	SecretResource   = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 	PodResource      = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	Nodes            = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 	Deployments      = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
