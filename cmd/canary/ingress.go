@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"strings"
 
 	"canary/internal/stack"
@@ -17,11 +16,11 @@ import (
 // localhost are this machine, and only a k3d cluster of the stack has a port of it;
 // any other name may have no DNS record yet.
 func (r *requests) needsForward(ctx context.Context, outputs *stack.Outputs) (needs bool, reason string) {
-	parsed, err := url.Parse(outputs.URL)
+	app, err := outputs.App()
 	if err != nil {
 		return false, ""
 	}
-	host := parsed.Hostname()
+	host := app.Host
 	if strings.HasSuffix(host, ".localhost") {
 		return outputs.Existing, ""
 	}

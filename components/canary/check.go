@@ -1,10 +1,8 @@
 package canary
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"canary/internal/config"
 	"canary/internal/podpatch"
@@ -17,15 +15,12 @@ func Check(cfg *config.Config) error {
 	var lines []string
 	stable, canary := subsetsOf(cfg)
 	for _, s := range []subset{stable, canary} {
-		template, err := podTemplate(cfg, s)
-		if err != nil {
-			return err
-		}
-		merged, err := podpatch.Apply(*template, s.patches...)
+		template := podTemplate(cfg, s, "any") // that it stays is what counts, not what it is
+		merged, err := podpatch.Apply(template, s.patches...)
 		if err != nil {
 			return fmt.Errorf("pods of subset %s: %w", s.name, err)
 		}
-		for _, problem := range podpatch.Check(*template, merged) {
+		for _, problem := range podpatch.Check(template, merged) {
 			line := "pod: " + problem.String()
 			if s.name == release.Canary {
 				if slices.Contains(lines, line) {
@@ -39,9 +34,5 @@ func Check(cfg *config.Config) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	plural := "s"
-	if len(lines) == 1 {
-		plural = ""
-	}
-	return errors.New(fmt.Sprintf("%d problem%s in the stack's configuration:\n  ", len(lines), plural) + strings.Join(lines, "\n  "))
+	return config.Problems(lines)
 }

@@ -14,9 +14,12 @@ func checksum(text string) string {
 }
 
 // slowChecksum is one of secret values. Everybody who reads pods can read it, so it
-// is costly to compute, lest values be guessed by it.
+// is costly to compute, lest values be guessed by it. It is "" without any.
 func slowChecksum(values map[string]string, salt string) (string, error) {
 	const rounds = 100_000
+	if len(values) == 0 {
+		return "", nil
+	}
 	text, err := json.Marshal(values) // sorted by name
 	if err != nil {
 		return "", err

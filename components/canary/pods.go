@@ -39,11 +39,11 @@ const (
 // of ready pods, and a pod that ends first serves what reaches it for drainSeconds
 // more.
 func deployment(c *config.Config, s subset) (*appsv1.Deployment, error) {
-	template, err := podTemplate(c, s)
+	sum, err := slowChecksum(s.secretEnv(), c.Namespace+"/"+s.secretName())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("subset %s: checksum of its secret environment: %w", s.name, err)
 	}
-	merged, err := podpatch.Apply(*template, s.patches...)
+	merged, err := podpatch.Apply(podTemplate(c, s, sum), s.patches...)
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +67,9 @@ func deployment(c *config.Config, s subset) (*appsv1.Deployment, error) {
 	}, nil
 }
 
-// podTemplate is the pod of one subset, as the program has it.
-func podTemplate(c *config.Config, s subset) (*corev1.PodTemplateSpec, error) {
+// podTemplate is the pod of one subset, as the program has it. envSum is what makes it
+// follow its secret environment, when it has one.
+func podTemplate(c *config.Config, s subset, envSum string) corev1.PodTemplateSpec {
 	plan := drain.App(c.DrainSeconds)
 	annotations := map[string]string{
 		// For a cluster without native sidecars (kubelets before 1.33), where the sidecar
@@ -80,16 +81,12 @@ func podTemplate(c *config.Config, s subset) (*corev1.PodTemplateSpec, error) {
 		annotations[checksumAnnotation] = checksum(nginxConfig(s.name, c.ContainerPort))
 	}
 	if len(s.secretEnv()) > 0 {
-		sum, err := slowChecksum(s.secretEnv(), c.Namespace+"/"+s.secretName())
-		if err != nil {
-			return nil, fmt.Errorf("subset %s: checksum of its secret environment: %w", s.name, err)
-		}
-		annotations[envAnnotation] = sum
+		annotations[envAnnotation] = envSum
 	}
-	return &corev1.PodTemplateSpec{
+	return corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: podLabels(c, s), Annotations: annotations},
 		Spec:       podSpec(c, s, plan),
-	}, nil
+	}
 }
 
 // podLabels are those of a subset's pods.

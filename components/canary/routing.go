@@ -121,13 +121,9 @@ func (o istioObject) args(c *config.Config) (*apiextensions.CustomResourceArgs, 
 // specFields are the fields of one of Istio's types. Its JSON leaves out a weight
 // of 0, and a preview would not show it: weights are always written.
 func specFields(spec json.Marshaler) (map[string]any, error) {
-	text, err := spec.MarshalJSON()
+	fields, err := fieldsOf(spec)
 	if err != nil {
-		return nil, fmt.Errorf("encode spec: %w", err)
-	}
-	var fields map[string]any
-	if err := json.Unmarshal(text, &fields); err != nil {
-		return nil, fmt.Errorf("decode spec: %w", err)
+		return nil, fmt.Errorf("spec: %w", err)
 	}
 	if virtualService, ok := spec.(*networkingv1.VirtualService); ok {
 		writeWeights(fields, virtualService)

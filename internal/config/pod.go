@@ -18,12 +18,8 @@ func pod(field func(*Config) **podpatch.Patch) func(*Config, string) error {
 		text := []byte(value)
 		if !strings.HasPrefix(strings.TrimSpace(value), "{") {
 			var err error
-			if text, err = os.ReadFile(value); err != nil {
-				why := err
-				if reason := new(fs.PathError); errors.As(err, &reason) {
-					why = reason.Err
-				}
-				return fmt.Errorf("which cannot be read: %w", why)
+			if text, err = readFile(value); err != nil {
+				return err
 			}
 		}
 		patch, problems := podpatch.Parse(text)
@@ -33,6 +29,18 @@ func pod(field func(*Config) **podpatch.Patch) func(*Config, string) error {
 		}
 		return nil
 	}
+}
+
+// readFile reads the file that a value names.
+func readFile(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if reason := new(fs.PathError); errors.As(err, &reason) {
+		err = reason.Err // the message has the path already
+	}
+	if err != nil {
+		return nil, fmt.Errorf("which cannot be read: %w", err)
+	}
+	return text, nil
 }
 
 // podError are the problems of one pod template.

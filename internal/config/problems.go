@@ -65,14 +65,23 @@ func (p *parser) isSecret(declared declaration) bool {
 // report joins all problems, in the order of the declarations, unknown keys last.
 func (p *parser) report() error {
 	slices.SortStableFunc(p.problems, func(a, b problem) int { return cmp.Compare(position(a.key), position(b.key)) })
+	lines := make([]string, len(p.problems))
+	for i, problem := range p.problems {
+		lines[i] = problem.text
+	}
+	return Problems(lines)
+}
+
+// Problems is the error that tells what is wrong with a configuration, a line each.
+func Problems(lines []string) error {
 	plural := "s"
-	if len(p.problems) == 1 {
+	if len(lines) == 1 {
 		plural = ""
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%d problem%s in the stack's configuration:", len(p.problems), plural)
-	for _, problem := range p.problems {
-		text.WriteString("\n  " + problem.text)
+	fmt.Fprintf(&text, "%d problem%s in the stack's configuration:", len(lines), plural)
+	for _, line := range lines {
+		text.WriteString("\n  " + line)
 	}
 	return errors.New(text.String())
 }

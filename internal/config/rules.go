@@ -151,7 +151,7 @@ func isName(value string) bool {
 }
 
 func isNamespace(value string) bool {
-	return len(validation.IsDNS1123Label(value)) == 0 && !isReservedNamespace(value)
+	return isNamespaceName(value) && !isReservedNamespace(value)
 }
 
 // isReservedNamespace names the namespaces that are no place for an app.

@@ -3,10 +3,7 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
 )
@@ -35,13 +32,9 @@ const pemAllowed = "in PEM, or the path of a file with it"
 func pem(what string, field func(*Config) *string) rule {
 	return rule{what + " " + pemAllowed, func(c *Config, value string) error {
 		if !strings.HasPrefix(strings.TrimSpace(value), "-----BEGIN ") {
-			text, err := os.ReadFile(value)
+			text, err := readFile(value)
 			if err != nil {
-				why := err
-				if reason := new(fs.PathError); errors.As(err, &reason) {
-					why = reason.Err
-				}
-				return fmt.Errorf("which cannot be read: %w", why)
+				return err
 			}
 			value = string(text)
 		}

@@ -54,7 +54,7 @@ func Parse(text []byte) (*Patch, []Problem) {
 	c.check(value, reflect.TypeFor[corev1.PodTemplateSpec](), "", "")
 	c.checkMetadata(value)
 	if len(c.problems) > 0 {
-		slices.SortStableFunc(c.problems, func(a, b Problem) int { return compare(a.Path, b.Path) })
+		slices.SortStableFunc(c.problems, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
 		return nil, c.problems
 	}
 	return &Patch{value.(map[string]any)}, nil

@@ -204,6 +204,4 @@ func nearest(name string, known map[string]reflect.StructField) string {
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-func compare(a, b string) int { return cmp.Compare(a, b) }
-
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
