@@ -55,15 +55,26 @@ func (m *measurement) measureChanges(t *testing.T, f *bench.Figures, n int) {
 		byHand, handTotal = append(byHand, served), append(handTotal, total)
 		t.Logf("change %d: %.3f s of %.2f s; by hand %.3f s of %.2f s", i+1, stack[i].served.Seconds(), stack[i].total.Seconds(), served.Seconds(), total.Seconds())
 	}
-	each := func(part func(change) time.Duration) []time.Duration {
+	times := func(of []change, part func(change) time.Duration) []time.Duration {
 		var times []time.Duration
-		for _, c := range stack {
+		for _, c := range of {
 			times = append(times, part(c))
 		}
 		return times
 	}
+	each := func(part func(change) time.Duration) []time.Duration { return times(stack, part) }
 	served := each(func(c change) time.Duration { return c.served })
 	total := each(func(c change) time.Duration { return c.total })
+	// A roll back is written before the rest of the update, so its parts come in another order.
+	var gains, rollBacks []change
+	for i, c := range stack {
+		if i%2 == 0 {
+			gains = append(gains, c)
+		} else {
+			rollBacks = append(rollBacks, c)
+		}
+	}
+	part := func(part func(change) time.Duration) float64 { return bench.Median(times(gains, part)) }
 
 	f.Add("changes", float64(n), "changes of the weight by the stack, and as many by hand, in turns")
 	f.Add("convergeP50Seconds", bench.Percentile(served, 50), "from the write of the VirtualService (the API server's watch event) until `up` says that every proxy serves the split")
@@ -76,12 +87,14 @@ func (m *measurement) measureChanges(t *testing.T, f *bench.Figures, n int) {
 	f.Add("changeP95Seconds", bench.Percentile(total, 95), "the same, 95th percentile")
 	f.Add("handChangeP50Seconds", bench.Percentile(handTotal, 50), "patch by hand and wait")
 	f.AtMost(2.5, "overHandPatchSeconds", bench.Percentile(total, 50)-bench.Percentile(handTotal, 50), "changeP50Seconds - handChangeP50Seconds")
-	f.Add("partConfigSetSeconds", bench.Median(each(func(c change) time.Duration { return c.set })), "part of the change: `pulumi config set`")
-	f.Add("partCliSeconds", bench.Median(each(func(c change) time.Duration { return c.cli })), "part: the CLI until it begins to update")
-	f.Add("partEngineSeconds", bench.Median(each(func(c change) time.Duration { return c.engine })), "part: the program's start, and its resources registered and compared")
-	f.Add("partProviderSeconds", bench.Median(each(func(c change) time.Duration { return c.write })), "part: the guard, and the provider's write of the VirtualService")
-	f.Add("partConvergeSeconds", bench.Median(served), "part: from there until `up` says that every proxy serves it")
-	f.Add("partEndSeconds", bench.Median(each(func(c change) time.Duration { return c.end })), "part: pods checked, outputs and state written, plugins ended")
+	f.Add("partConfigSetSeconds", part(func(c change) time.Duration { return c.set }), "part of a change to more for the canary: `pulumi config set`")
+	f.Add("partCliSeconds", part(func(c change) time.Duration { return c.cli }), "part: the CLI until it begins to update")
+	f.Add("partEngineSeconds", part(func(c change) time.Duration { return c.engine }), "part: the program's start, and its resources registered and compared")
+	f.Add("partProviderSeconds", part(func(c change) time.Duration { return c.write }), "part: the guard, and the provider's write of the VirtualService")
+	f.Add("partConvergeSeconds", part(func(c change) time.Duration { return c.served }), "part: from there until `up` says that every proxy serves it")
+	f.Add("partEndSeconds", part(func(c change) time.Duration { return c.end }), "part: pods checked, outputs and state written, plugins ended")
+	f.Add("rollBackWrittenSeconds", bench.Median(times(rollBacks, func(c change) time.Duration { return c.total - c.end - c.served })), "a change to less for the canary, from `pulumi config set` until the VirtualService is written")
+	f.Add("rollBackSeconds", bench.Median(times(rollBacks, func(c change) time.Duration { return c.total })), "all of such a change")
 	f.Add("saidConvergeP50Seconds", bench.Percentile(each(func(c change) time.Duration { return c.says }), 50), "what `up` itself says that the wait took")
 }
 

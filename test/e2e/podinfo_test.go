@@ -27,7 +27,6 @@ import (
 func TestPodinfo(t *testing.T) {
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
-	p.WithoutRetries(t)
 	app := p.Example(t)
 	first := "e2e-" + strings.Repeat("first", 4)
 	p.SetAll(t, "stableImage="+harness.ImagePodinfo, "containerPort=9898", "readinessPath=/readyz", "stableReplicas=3", "canaryReplicas=3")

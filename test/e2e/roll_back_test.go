@@ -62,8 +62,9 @@ func TestRollBackIsNeverBlocked(t *testing.T) {
 			allow := refuseUpdates(t, a.Client, object.kind, a.Namespace, object.name)
 
 			p.Set(t, "canaryWeight", "0")
+			back := timeUntil(t, a, release.Split{Stable: 100})
 			refused := p.Attempt(t, append(harness.UpArgs, "--refresh")...)
-			t.Logf("exit code %d after %.1f s", refused.Code, refused.Took.Seconds())
+			t.Logf("the split was back after %.1f s, exit code %d after %.1f s", back().Seconds(), refused.Code, refused.Took.Seconds())
 			require.NotZero(t, refused.Code)
 			require.Contains(t, refused.All, "rolling back before anything else: the split in force is stable 50 / canary 50")
 			require.Contains(t, refused.All, "refused by a test")
@@ -76,6 +77,34 @@ func TestRollBackIsNeverBlocked(t *testing.T) {
 			require.NotEqual(t, "edited", found.GetLabels()[label], "the edit is taken back")
 			p.VerifyNoChanges(t)
 		})
+	}
+}
+
+// timeUntil begins to wait until an app's VirtualService has a split; after gives the time that it took.
+func timeUntil(t *testing.T, a harness.App, split release.Split) (after func() time.Duration) {
+	t.Helper()
+	start, took := time.Now(), make(chan time.Duration, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	go func() {
+		defer close(took)
+		for ctx.Err() == nil {
+			if live, err := release.LiveSplit(ctx, a.Client, release.App{Namespace: a.Namespace, Name: a.Name}); err == nil && live.Equal(split) {
+				took <- time.Since(start)
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	return func() time.Duration {
+		defer cancel()
+		select {
+		case d := <-took:
+			return d
+		case <-time.After(time.Second):
+			t.Fatalf("the split is not %s", split)
+			return 0
+		}
 	}
 }
 

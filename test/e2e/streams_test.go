@@ -15,7 +15,6 @@ import (
 func TestStreams(t *testing.T) {
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
-	p.WithoutRetries(t)
 	const drain = 8
 	app := p.Example(t)
 	for _, tc := range []struct {
