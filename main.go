@@ -76,5 +76,8 @@ func program(ctx *pulumi.Context) error {
 	ctx.Export("virtualService", app.VirtualService)
 	ctx.Export("clusterProvider", pulumi.String(cfg.Cluster.Provider))
 	ctx.Export("kubeconfig", kubernetes.Kubeconfig)
+	if cfg.Promotion != "" {
+		ctx.Export("promotion", pulumi.JSONUnmarshal(pulumi.String(cfg.Promotion).ToStringOutput()))
+	}
 	return nil
 }

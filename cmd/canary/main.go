@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"canary/internal/drift"
+	"canary/internal/promotion"
 	"canary/internal/release"
 	"canary/internal/stack"
 )
@@ -36,6 +37,9 @@ type environment struct {
 	// written is what the stack wrote, for status.
 	written func(ctx context.Context, stackName string) ([]drift.Object, error)
 	connect func(kubeconfig stack.Secret) (cluster, error)
+	// updater changes the stack, and promotion watches the cluster, for promote.
+	updater   func(ctx context.Context, stackName string) (updater, error)
+	promotion func(kubeconfig stack.Secret, app release.App) (promotionCluster, error)
 	// screen is stdout when it is a terminal, otherwise nil; view, pause and now
 	// are for status.
 	screen *os.File
@@ -53,10 +57,16 @@ func main() {
 		lookup:   net.DefaultResolver.LookupHost,
 		written:  stack.Written,
 		connect:  connect,
-		screen:   terminalOf(os.Stdout),
-		view:     openView,
-		pause:    watchPause,
-		now:      time.Now,
+		updater: func(ctx context.Context, stackName string) (updater, error) {
+			return stack.Open(ctx, stackName)
+		},
+		promotion: func(kubeconfig stack.Secret, app release.App) (promotionCluster, error) {
+			return promotion.Connect(kubeconfig, app)
+		},
+		screen: terminalOf(os.Stdout),
+		view:   openView,
+		pause:  watchPause,
+		now:    time.Now,
 	}))
 }
 
@@ -112,6 +122,6 @@ Pulumi stack, so run them in the project's folder, in a shell where
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; `%s --help` lists what is allowed", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRequests(env), newStatus(env), newVersion())
+	root.AddCommand(newRequests(env), newStatus(env), newPromote(env), newRollback(env), newVersion())
 	return root
 }

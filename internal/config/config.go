@@ -13,6 +13,8 @@ import (
 type Config struct {
 	// CanaryWeight is the canary's share of the requests.
 	CanaryWeight Weight
+	// Promotion is the one that is under way, in JSON, for the stack's history; "" is none.
+	Promotion string
 	// Name is that of the app's Service, Deployments and routes; with "-canary" it is still a DNS label.
 	Name string
 	// Namespace is the app's namespace.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"strconv"
 	"time"
 
@@ -247,4 +248,10 @@ var declarations = []declaration{{
 	Key: Key{"convergeTimeout", "60",
 		"Longest wait for every proxy to serve a new split, in seconds: 1 to 3600."},
 	rule: wholeSeconds(1, 3600, func(c *Config) *time.Duration { return &c.ConvergeTimeout }),
+}, {
+	Key: Key{"promotion", "",
+		"The promotion that is under way, as `canary promote` writes it and takes it out at the end; not for people."},
+	rule: text("what `canary promote` writes",
+		func(c *Config) *string { return &c.Promotion }, func(value string) bool { return json.Valid([]byte(value)) }),
+	example: "{}",
 }}

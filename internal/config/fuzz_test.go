@@ -12,7 +12,7 @@ import (
 // again, and is split in exactly that ratio.
 func FuzzWeight(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
-		weight, err := parseWeight(text)
+		weight, err := ParseWeight(text)
 		if err != nil {
 			return
 		}
@@ -21,7 +21,7 @@ func FuzzWeight(f *testing.F) {
 		require.True(t, ok, "not a number")
 		require.Zero(t, percent.Cmp(big.NewRat(int64(weight), int64(onePercent))), "not exact")
 
-		again, err := parseWeight(weight.String())
+		again, err := ParseWeight(weight.String())
 		require.NoError(t, err)
 		require.Equal(t, weight, again)
 

@@ -19,6 +19,16 @@ func Keys() []Key {
 	return keys
 }
 
+// Default is what an absent key means; "" for one that there is not.
+func Default(name string) string {
+	for _, declared := range declarations {
+		if declared.Name == name {
+			return declared.Default
+		}
+	}
+	return ""
+}
+
 // declaration is a key with its rule. Only a key with the default "" may be set to "".
 type declaration struct {
 	Key

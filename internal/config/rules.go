@@ -102,7 +102,7 @@ func (r rule) and(more string) rule {
 }
 
 func setCanaryWeight(c *Config, value string) error {
-	weight, err := parseWeight(value)
+	weight, err := ParseWeight(value)
 	c.CanaryWeight = weight
 	return err
 }

@@ -37,9 +37,9 @@ func (w Weight) Split() (stable, canary int32) {
 	return int32(maxWeight - w), int32(w) //nolint:gosec // at most 10000
 }
 
-// parseWeight reads a percentage from 0 to 100 with at most two decimals, digit by digit: a float would
+// ParseWeight reads a percentage from 0 to 100 with at most two decimals, digit by digit: a float would
 // not hold most of them.
-func parseWeight(text string) (Weight, error) {
+func ParseWeight(text string) (Weight, error) {
 	parts := weightForm.FindStringSubmatch(text)
 	if parts == nil {
 		return 0, errNotAllowed

@@ -29,7 +29,7 @@ func TestWeight(t *testing.T) {
 		{"100", 10000, "100", 0, 100},
 		{"100.00", 10000, "100", 0, 100},
 	} {
-		weight, err := parseWeight(tc.text)
+		weight, err := ParseWeight(tc.text)
 		require.NoError(t, err, tc.text)
 		require.Equal(t, tc.weight, weight, tc.text)
 		require.Equal(t, tc.canonical, weight.String(), tc.text)
@@ -44,7 +44,7 @@ func TestWeightRefused(t *testing.T) {
 		"", " ", "x", "-1", "+1", "100.01", "101", "1000", "1.", ".5", "1.234", "1,5", "1e1", "0x1", "05", "00", "5 ", " 5", "5%", "5\n",
 		"NaN", "Inf", "1_0", "٥", "99999999999999999999",
 	} {
-		_, err := parseWeight(text)
+		_, err := ParseWeight(text)
 		require.ErrorIs(t, err, errNotAllowed, "%q", text)
 	}
 }

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"canary/internal/promotion"
+	"canary/internal/release"
+	"canary/internal/stack"
+)
+
+// Exit codes of promote, besides exitCannot.
+const (
+	exitTakenBack = 4
+	exitHeld      = 5
+)
+
+// promotionCluster is what a promotion needs of the cluster.
+type promotionCluster interface {
+	promotion.Cluster
+	Close()
+}
+
+type promoteCommand struct {
+	env       environment
+	plan      promotion.Plan
+	bake      time.Duration
+	maxHold   time.Duration
+	resume    bool
+	dryRun    bool
+	output    string
+	stackName string
+}
+
+func newPromote(env environment) *cobra.Command {
+	p := &promoteCommand{env: env}
+	cmd := &cobra.Command{
+		Use:   "promote",
+		Short: "Walk a release through its steps, judge it, and take it back when it is sick",
+		Long: `Walk a release through its steps, judge it, and take it back when it is sick.
+
+The canary gets the image without requests; each step is then one update of the
+stack that gives it more of them. A step is held for --bake and judged by every
+request that the proxies of the cluster sent to both subsets meanwhile. In the end
+stable takes over what the canary has, image, canaryEnv and canaryPod, and all
+requests go back to stable. The stack's file then says what one would have
+written by hand.
+
+A request has failed when its status is 500 or above, or when it got no answer.
+The canary is taken back as soon as it surely fails more than stable by more than
+--max-failures, or none of its pods is ready; its pods are kept. It passes a step
+when it surely does not. Until the requests tell, the step is held, at most for
+--max-hold longer. "Surely" is --confidence, for the whole promotion, however
+often one looks (docs/judgement.md).
+
+All that a promotion must know is in the stack's history. After an interruption of
+any kind --resume goes on with it, also on another machine.
+
+Exit codes: 0 promoted, 3 wrong usage or cannot, 4 taken back, 5 held: the split
+stays as it is, and --resume goes on.`,
+		Example: `  canary promote --image registry.example.com/shop:1.9.0
+  canary promote --image registry.example.com/shop:1.9.0 --steps 1,10,100 --bake 10m --dry-run
+  canary promote --resume`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p.plan.Bake, p.plan.MaxHold = promotion.Duration(p.bake), promotion.Duration(p.maxHold)
+			if err := p.validate(cmd); err != nil {
+				return fmt.Errorf("%w; `canary promote --help` lists what is allowed", err)
+			}
+			return p.run(cmd.Context())
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&p.plan.Image, "image", "", "image to release, by tag or digest")
+	flags.StringSliceVar(&p.plan.Steps, "steps", []string{"5", "25", "50", "100"}, "weights of the canary in percent; the last one is 100")
+	flags.DurationVar(&p.bake, "bake", 2*time.Minute, "how long each step is held at least (0: not at all, and nothing is judged)")
+	flags.DurationVar(&p.maxHold, "max-hold", 10*time.Minute, "how much longer a step is held while its requests do not tell")
+	flags.Float64Var(&p.plan.MaxFailures, "max-failures", 0.01, "by how much the canary's share of failures may be larger than stable's")
+	flags.Float64Var(&p.plan.Confidence, "confidence", 0.99, "how sure the verdicts of all steps together have to be")
+	flags.BoolVar(&p.plan.KeepCanary, "keep-canary", false, "leave the canary's pods at weight 0 in the end")
+	flags.BoolVar(&p.resume, "resume", false, "go on with the promotion that was interrupted, as it was planned")
+	flags.BoolVar(&p.dryRun, "dry-run", false, "show the plan and change nothing")
+	flags.StringVar(&p.output, "output", outputTable, "table, or json: an object for everything that happens")
+	flags.StringVar(&p.stackName, "stack", "", "Pulumi stack, which is then selected (default: the selected one)")
+	return cmd
+}
+
+func (p *promoteCommand) validate(cmd *cobra.Command) error {
+	var problems []string
+	if p.output != outputTable && p.output != outputJSON {
+		problems = append(problems, fmt.Sprintf("--output is %q, allowed are table, json", p.output))
+	}
+	if p.resume {
+		for _, flag := range []string{"image", "steps", "bake", "max-hold", "max-failures", "confidence", "keep-canary"} {
+			if cmd.Flags().Changed(flag) {
+				problems = append(problems, fmt.Sprintf("--%s and --resume exclude each other: a promotion goes on as it was planned", flag))
+			}
+		}
+	} else {
+		problems = append(problems, p.plan.Problems()...)
+	}
+	if len(problems) > 0 {
+		return errors.New(strings.Join(problems, "; "))
+	}
+	return nil
+}
+
+func (p *promoteCommand) run(ctx context.Context) error {
+	updater, err := p.env.updater(ctx, p.stackName)
+	if err != nil {
+		return err
+	}
+	outputs, err := p.env.outputs(ctx, p.stackName)
+	if err != nil {
+		return err
+	}
+	app, err := outputs.App()
+	if err != nil {
+		return err
+	}
+	settings, err := updater.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	record, done, err := p.record(ctx, updater, settings)
+	if err != nil {
+		return err
+	}
+	stages, err := promotion.Stages(record.Plan, settings)
+	if err != nil {
+		return err
+	}
+	p.show(record, stages, app)
+	if p.dryRun {
+		return nil
+	}
+	cluster, err := p.env.promotion(outputs.Kubeconfig, app)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	run := &promotion.Promotion{Stack: updater, Cluster: cluster, Say: p.say, Event: p.event, Now: p.env.now}
+	begin := p.env.now()
+	err = run.Run(ctx, record, stages, done)
+	return p.end(err, p.env.now().Sub(begin))
+}
+
+// record is the promotion to run, and whether the update of its stage is done.
+func (p *promoteCommand) record(ctx context.Context, updater updater, settings map[string]stack.Value) (*promotion.Record, bool, error) {
+	last, succeeded, err := updater.Last(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	record, err := promotion.ParseRecord(last[promotion.Key].Text)
+	if err != nil {
+		return nil, false, err
+	}
+	if record == nil { // an update that was killed is in no history
+		if record, err = promotion.ParseRecord(settings[promotion.Key].Text); err != nil {
+			return nil, false, err
+		}
+		succeeded = false
+	}
+	if record.UnderWay() && record.By.Runs() {
+		return nil, false, fmt.Errorf("%v promotes %s since %s and is at stage %d; `canary status --watch` shows it, and `canary rollback` ends it",
+			record.By, record.Image, record.Begun.Format(time.DateTime), record.Stage+1)
+	}
+	switch {
+	case p.resume && !record.UnderWay():
+		return nil, false, errors.New("no promotion was interrupted: `canary promote --image IMAGE` begins one")
+	case p.resume:
+		record.By = promotion.Me()
+		return record, succeeded, nil
+	case record.UnderWay():
+		return nil, false, fmt.Errorf("%v has promoted %s since %s, was interrupted at stage %d, or still runs on its machine: "+
+			"`canary promote --resume` goes on with it, and `canary rollback` ends it", record.By, record.Image, record.Begun.Format(time.DateTime), record.Stage+1)
+	}
+	if err := promotion.Ready(settings); err != nil {
+		return nil, false, err
+	}
+	now := p.env.now()
+	return &promotion.Record{Plan: p.plan, ID: strconv.FormatInt(now.UnixNano(), 36), By: promotion.Me(), Begun: now.UTC().Truncate(time.Second)}, false, nil
+}
+
+// show prints the plan.
+func (p *promoteCommand) show(record *promotion.Record, stages []promotion.Stage, app release.App) {
+	p.say(fmt.Sprintf("promote %s as %s/%s:", record.Image, app.Namespace, app.Name))
+	for i, stage := range stages {
+		line := fmt.Sprintf("%3d. %s", i+1, stage.Name)
+		if stage.Bake && record.Bake > 0 {
+			line += fmt.Sprintf(", judged for %v", record.Bake)
+		}
+		if i < record.Stage {
+			line += " (done)"
+		}
+		p.say(line)
+	}
+}
+
+// end says how the promotion ended.
+func (p *promoteCommand) end(err error, took time.Duration) error {
+	takenBack, held := new(promotion.TakenBackError), new(promotion.HeldError)
+	switch {
+	case err == nil:
+		p.say(fmt.Sprintf("promoted after %.1f s; the stack's file has changed: commit it", took.Seconds()))
+		return nil
+	case errors.As(err, &takenBack):
+		p.say("taken back after " + fmt.Sprintf("%.1f s: ", took.Seconds()) + takenBack.Reason)
+		return exitCode(exitTakenBack)
+	case errors.As(err, &held):
+		p.say(held.Reason + "\n`canary promote --resume` goes on with it, and `canary rollback` takes the requests from the canary")
+		return exitCode(exitHeld)
+	}
+	return err
+}
+
+func (p *promoteCommand) say(line string) {
+	if p.output == outputTable {
+		fmt.Fprintln(p.env.stdout, line)
+	}
+}
+
+func (p *promoteCommand) event(event promotion.Event) {
+	if p.output == outputJSON {
+		_ = json.NewEncoder(p.env.stdout).Encode(event)
+	}
+}

@@ -1,0 +1,139 @@
+// Package meter counts the requests of both subsets, every one, by the counters of the
+// proxies that sent them. Between two moments the counts are exact differences: there is
+// no interval of a scrape, and no rate over a window.
+package meter
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"canary/internal/envoy"
+	"canary/internal/judge"
+	"canary/internal/release"
+)
+
+// readTimeout bounds the read of one proxy.
+const readTimeout = 3 * time.Second
+
+// Proxies are what is read; envoy.Admin is them.
+type Proxies interface {
+	List(ctx context.Context) ([]envoy.Proxy, error)
+	Endpoints(ctx context.Context, p envoy.Proxy) ([]envoy.Endpoint, error)
+}
+
+// Reading is what was counted since Begin.
+type Reading struct {
+	Stable, Canary judge.Counts
+	// Unread are the proxies that could not be read this time, each with the reason: what
+	// they count comes with a later reading.
+	Unread []string
+	// Gaps are moments of which counts are missing for good, in words.
+	Gaps []string
+}
+
+// Meter reads the proxies again and again. It is not safe for concurrent use.
+type Meter struct {
+	proxies Proxies
+	last    map[string]*seen // by UID of the proxy's pod
+	begun   bool
+	reading Reading
+}
+
+// seen is a proxy as it was read last.
+type seen struct {
+	name      string
+	endpoints map[endpoint]envoy.Endpoint // nil when it was not read yet
+	// old is whether the proxy may have counted before Begin what it counts now.
+	old bool
+}
+
+type endpoint struct{ subset, address string }
+
+// New is a meter that has not read anything.
+func New(proxies Proxies) *Meter { return &Meter{proxies: proxies, last: map[string]*seen{}} }
+
+// Begin takes what the proxies have counted so far as nothing.
+func (m *Meter) Begin(ctx context.Context) error {
+	_, err := m.Read(ctx)
+	m.begun, m.reading = true, Reading{}
+	for _, proxy := range m.last {
+		proxy.old = proxy.endpoints == nil
+	}
+	return err
+}
+
+// Read adds what the proxies have counted since the reading before. A proxy that came
+// after Begin counts from nothing, and so does one whose counters fell, since it was
+// started anew. The error says that the proxies could not be listed.
+func (m *Meter) Read(ctx context.Context) (Reading, error) {
+	proxies, err := m.proxies.List(ctx)
+	if err != nil {
+		return m.reading, err
+	}
+	proxies = slices.DeleteFunc(proxies, func(p envoy.Proxy) bool { return !p.Gateway && !p.Sidecar })
+	pages, errs := make([][]envoy.Endpoint, len(proxies)), make([]error, len(proxies))
+	var group sync.WaitGroup
+	for i, p := range proxies {
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, readTimeout)
+			defer cancel()
+			pages[i], errs[i] = m.proxies.Endpoints(ctx, p)
+		})
+	}
+	group.Wait()
+	m.reading.Unread = nil
+	gone := maps.Clone(m.last)
+	for i, p := range proxies {
+		delete(gone, p.UID)
+		proxy := m.last[p.UID]
+		if proxy == nil {
+			proxy = &seen{name: p.String(), old: !m.begun}
+			m.last[p.UID] = proxy
+		}
+		if errs[i] != nil {
+			if p.TakesRequests() {
+				m.reading.Unread = append(m.reading.Unread, fmt.Sprintf("%s (%v)", p, errs[i]))
+			}
+			continue
+		}
+		m.add(proxy, pages[i])
+	}
+	for uid, proxy := range gone {
+		if proxy.endpoints != nil && m.begun {
+			m.reading.Gaps = append(m.reading.Gaps, "proxy "+proxy.name+" ended: what it counted after the reading before is missing")
+		}
+		delete(m.last, uid)
+	}
+	return m.reading, nil
+}
+
+// add counts what is new in a proxy's page.
+func (m *Meter) add(proxy *seen, page []envoy.Endpoint) {
+	now := map[endpoint]envoy.Endpoint{}
+	for _, e := range page {
+		key := endpoint{e.Subset, e.Address}
+		now[key] = e
+		before := proxy.endpoints[key]
+		if e.Succeeded < before.Succeeded || e.Failed < before.Failed {
+			before = envoy.Endpoint{}
+		}
+		if proxy.old && proxy.endpoints == nil {
+			continue
+		}
+		counts := &m.reading.Stable
+		if e.Subset == release.Canary {
+			counts = &m.reading.Canary
+		}
+		succeeded, failed := e.Succeeded-before.Succeeded, e.Failed-before.Failed
+		counts.Requests += succeeded + failed
+		counts.Failures += failed
+	}
+	if proxy.old && proxy.endpoints == nil && m.begun {
+		m.reading.Gaps = append(m.reading.Gaps, "proxy "+proxy.name+" could be read only now: what it counted before is missing")
+	}
+	proxy.endpoints = now
+}

@@ -1,0 +1,104 @@
+package meter
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/envoy"
+	"canary/internal/judge"
+)
+
+// fakeProxies have pages by the proxy's UID.
+type fakeProxies struct {
+	proxies []envoy.Proxy
+	pages   map[string][]envoy.Endpoint
+	silent  map[string]bool
+	err     error
+}
+
+func (f *fakeProxies) List(context.Context) ([]envoy.Proxy, error) {
+	return append([]envoy.Proxy(nil), f.proxies...), f.err
+}
+
+func (f *fakeProxies) Endpoints(_ context.Context, p envoy.Proxy) ([]envoy.Endpoint, error) {
+	if f.silent[p.UID] {
+		return nil, errors.New("silent")
+	}
+	return f.pages[p.UID], nil
+}
+
+func gateway(uid string) envoy.Proxy {
+	return envoy.Proxy{Namespace: "istio-system", Pod: "gateway-" + uid, UID: uid, Gateway: true, Ready: true}
+}
+
+func page(stable, stableFailed, canary, canaryFailed uint64) []envoy.Endpoint {
+	return []envoy.Endpoint{
+		{Subset: "stable", Address: "10.0.0.1:80", Succeeded: stable, Failed: stableFailed},
+		{Subset: "canary", Address: "10.0.0.2:80", Succeeded: canary, Failed: canaryFailed},
+	}
+}
+
+func TestMeter(t *testing.T) {
+	t.Parallel()
+	f := &fakeProxies{
+		proxies: []envoy.Proxy{gateway("a"), {Pod: "egress", UID: "e"}},
+		pages:   map[string][]envoy.Endpoint{"a": page(1000, 10, 20, 2), "e": page(9, 9, 9, 9)}, silent: map[string]bool{},
+	}
+	m := New(f)
+	require.NoError(t, m.Begin(t.Context()))
+	read := func() Reading {
+		t.Helper()
+		r, err := m.Read(t.Context())
+		require.NoError(t, err)
+		return r
+	}
+	require.Equal(t, Reading{}, read(), "what was before does not count")
+
+	f.pages["a"] = page(1100, 11, 25, 3)
+	require.Equal(t, Reading{Stable: judge.Counts{Requests: 101, Failures: 1}, Canary: judge.Counts{Requests: 6, Failures: 1}}, read())
+
+	f.proxies, f.pages["b"] = append(f.proxies, gateway("b")), page(7, 0, 1, 1)
+	f.pages["a"] = append(f.pages["a"], envoy.Endpoint{Subset: "canary", Address: "10.0.0.3:80", Succeeded: 4})
+	require.Equal(t, Reading{Stable: judge.Counts{Requests: 108, Failures: 1}, Canary: judge.Counts{Requests: 12, Failures: 2}}, read(),
+		"a proxy and a pod that came count from nothing")
+
+	f.silent["b"] = true
+	f.pages["b"] = page(17, 0, 1, 1)
+	require.Equal(t, []string{"istio-system/gateway-b (silent)"}, read().Unread)
+	f.silent["b"] = false
+	got := read()
+	require.Empty(t, got.Unread)
+	require.EqualValues(t, 118, got.Stable.Requests, "what was not read comes later")
+
+	f.pages["b"] = page(3, 0, 0, 0)
+	require.EqualValues(t, 121, read().Stable.Requests, "a proxy that was started anew counts from nothing")
+	require.Empty(t, got.Gaps)
+
+	f.proxies = f.proxies[:1]
+	require.Equal(t, []string{"proxy istio-system/gateway-b ended: what it counted after the reading before is missing"}, read().Gaps)
+
+	require.NoError(t, m.Begin(t.Context()))
+	require.Equal(t, Reading{}, read(), "a new beginning")
+	f.err = errors.New("no API server")
+	_, err := m.Read(t.Context())
+	require.EqualError(t, err, "no API server")
+}
+
+func TestMeterOfProxyUnreadAtTheBeginning(t *testing.T) {
+	t.Parallel()
+	f := &fakeProxies{proxies: []envoy.Proxy{gateway("a")}, pages: map[string][]envoy.Endpoint{"a": page(1000, 0, 20, 0)}, silent: map[string]bool{"a": true}}
+	m := New(f)
+	require.NoError(t, m.Begin(t.Context()))
+	f.silent["a"] = false
+	r, err := m.Read(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Reading{Gaps: []string{"proxy istio-system/gateway-a could be read only now: what it counted before is missing"}}, r)
+	f.pages["a"] = page(1005, 0, 21, 0)
+	r, err = m.Read(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 5, r.Stable.Requests)
+	require.EqualValues(t, 1, r.Canary.Requests)
+}

@@ -1,0 +1,126 @@
+package promotion
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"canary/internal/envoy"
+	"canary/internal/kube"
+	"canary/internal/meter"
+	"canary/internal/podpatch"
+	"canary/internal/readiness"
+	"canary/internal/release"
+)
+
+// What Describe shows at most.
+const (
+	describedPods   = 3
+	describedEvents = 3
+	describedLines  = 5
+)
+
+// LiveCluster is the app in a running cluster.
+type LiveCluster struct {
+	client *kube.Client
+	app    release.App
+	fleet  *envoy.Admin
+	meter  *meter.Meter
+}
+
+// Connect reaches the app in the cluster of a kubeconfig, by its current context.
+func Connect(kubeconfig []byte, app release.App) (*LiveCluster, error) {
+	client, err := kube.New(kubeconfig, "")
+	if err != nil {
+		return nil, fmt.Errorf("the stack's output kubeconfig: %w", err)
+	}
+	fleet := envoy.NewAdmin(client, app)
+	return &LiveCluster{client: client, app: app, fleet: fleet, meter: meter.New(fleet)}, nil
+}
+
+// Close ends the connections.
+func (l *LiveCluster) Close() { l.fleet.Close() }
+
+// Split is the split in force.
+func (l *LiveCluster) Split(ctx context.Context) (release.Split, error) {
+	return release.LiveSplit(ctx, l.client, l.app)
+}
+
+// Write writes a split into the VirtualService.
+func (l *LiveCluster) Write(ctx context.Context, split release.Split) error {
+	return release.WriteSplit(ctx, l.client, l.app, split)
+}
+
+// Begin makes the counts begin at nothing.
+func (l *LiveCluster) Begin(ctx context.Context) error { return l.meter.Begin(ctx) }
+
+// Read gives the counts since Begin.
+func (l *LiveCluster) Read(ctx context.Context) (meter.Reading, error) { return l.meter.Read(ctx) }
+
+// CanaryReady is how many pods of the canary can serve.
+func (l *LiveCluster) CanaryReady(ctx context.Context) (int, error) {
+	subsets, err := readiness.Subsets(ctx, l.client, l.app)
+	if err != nil {
+		return 0, err
+	}
+	for _, subset := range subsets {
+		if subset.Name == release.Canary {
+			return subset.Ready, nil
+		}
+	}
+	return 0, nil
+}
+
+// Describe says of some of the canary's pods how their containers fare, what Kubernetes
+// warns of, and the last lines of the app's log. What cannot be read is left out.
+func (l *LiveCluster) Describe(ctx context.Context) []string {
+	pods, err := l.client.Pods(ctx, l.app.Namespace, release.LabelName+"="+l.app.Name+","+release.LabelSubset+"="+release.Canary)
+	if err != nil {
+		return nil
+	}
+	var lines []string
+	for _, pod := range pods[:min(len(pods), describedPods)] {
+		state := "ready"
+		if !kube.Ready(&pod) {
+			state = "not ready"
+		}
+		lines = append(lines, fmt.Sprintf("pod %s: %s, %d restarts", pod.Name, state, kube.Restarts(&pod)))
+		lines = append(lines, l.events(ctx, pod)...)
+		lines = append(lines, l.log(ctx, pod)...)
+	}
+	return lines
+}
+
+func (l *LiveCluster) events(ctx context.Context, pod corev1.Pod) []string {
+	events, err := l.client.Events(ctx, pod.Namespace, "involvedObject.uid="+string(pod.UID)+",type="+corev1.EventTypeWarning)
+	if err != nil {
+		return nil
+	}
+	var lines []string
+	for _, event := range events[max(0, len(events)-describedEvents):] {
+		lines = append(lines, fmt.Sprintf("    %s: %s", event.Reason, kube.OneLine(event.Message)))
+	}
+	return lines
+}
+
+// log is that of the container that crashed last, otherwise of the one that runs.
+func (l *LiveCluster) log(ctx context.Context, pod corev1.Pod) []string {
+	for _, container := range pod.Status.ContainerStatuses {
+		if container.Name != podpatch.App {
+			continue
+		}
+		crashed := container.RestartCount > 0
+		log, err := l.client.Logs(ctx, pod.Namespace, pod.Name, container.Name, crashed, describedLines)
+		if err != nil || strings.TrimSpace(log) == "" {
+			return nil
+		}
+		var lines []string
+		for line := range strings.Lines(log) {
+			lines = append(lines, "    log: "+kube.OneLine(line))
+		}
+		return lines
+	}
+	return nil
+}

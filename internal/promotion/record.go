@@ -1,0 +1,175 @@
+// Package promotion walks a release through its steps by ordinary updates of the stack,
+// judges it by every request, and takes it back when it is sick.
+package promotion
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"canary/internal/config"
+	"canary/internal/judge"
+)
+
+// Key is the key of the stack's configuration that holds the Record. Pulumi keeps the
+// configuration of every update in the stack's history, so that any machine with the stack
+// finds a promotion that was interrupted.
+const Key = "promotion"
+
+// Plan is what a promotion is to do.
+type Plan struct {
+	// Image is what the canary gets, and stable after it.
+	Image string `json:"image"`
+	// Steps are the weights of the canary, ascending, the last one 100.
+	Steps []string `json:"steps"`
+	// Bake is how long each step is held at least; with 0 none is, and nothing is judged.
+	Bake Duration `json:"bake"`
+	// MaxHold is how much longer a step is held while the counts do not tell yet.
+	MaxHold Duration `json:"maxHold"`
+	// MaxFailures and Confidence are those of judge.Limits.
+	MaxFailures float64 `json:"maxFailures"`
+	Confidence  float64 `json:"confidence"`
+	// KeepCanary leaves the canary's pods when they are not needed any more.
+	KeepCanary bool `json:"keepCanary"`
+}
+
+// Problems are what is wrong with a plan, in words.
+func (p Plan) Problems() []string {
+	var problems []string
+	refuse := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if p.Image == "" || strings.ContainsAny(p.Image, " \t\n") {
+		refuse("--image is %q, allowed is an image reference with a tag or a digest", p.Image)
+	}
+	before := config.Weight(0)
+	for _, step := range p.Steps {
+		weight, err := config.ParseWeight(step)
+		if err != nil || weight <= before {
+			refuse("--steps has %q, allowed are percentages above 0 with at most two decimals, each larger than the one before", step)
+			break
+		}
+		before = weight
+	}
+	if len(p.Steps) == 0 || p.Steps[len(p.Steps)-1] != "100" {
+		refuse("--steps is %q, and has to end with 100: stable takes the image over while the canary serves everything", strings.Join(p.Steps, ","))
+	}
+	if p.Bake < 0 || p.MaxHold < 0 {
+		refuse("--bake is %v and --max-hold %v, allowed are times of 0 and above, such as 2m", p.Bake, p.MaxHold)
+	}
+	if !(p.MaxFailures > 0 && p.MaxFailures < 1) {
+		refuse("--max-failures is %v, allowed is a share above 0 and below 1, such as 0.01", p.MaxFailures)
+	}
+	if !(p.Confidence >= 0.5 && p.Confidence < 1) {
+		refuse("--confidence is %v, allowed is 0.5 to below 1, such as 0.99", p.Confidence)
+	}
+	return problems
+}
+
+// Record is a promotion as the stack's configuration has it.
+type Record struct {
+	Plan
+	// ID tells the promotion from all others, and By who runs it and where.
+	ID string `json:"id"`
+	By Runner `json:"by"`
+	// Begun is when it began.
+	Begun time.Time `json:"begun"`
+	// Stage is the number of the stage that the update was for, from 0.
+	Stage int `json:"stage"`
+	// Judged are the steps whose bake is over.
+	Judged []Judged `json:"judged,omitempty"`
+	// Failed is why the canary was taken back; "" is not.
+	Failed string `json:"failed,omitempty"`
+}
+
+// Judged is what was seen of a step.
+type Judged struct {
+	Weight  string        `json:"weight"`
+	Seconds float64       `json:"seconds"`
+	Verdict judge.Verdict `json:"verdict"`
+}
+
+// String is the record as JSON.
+func (r Record) String() string {
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // numbers, words and times
+	}
+	return string(text)
+}
+
+// ParseRecord reads what String wrote; nil means that there is none.
+func ParseRecord(text string) (*Record, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // the absence of a record is no error
+	}
+	r := new(Record)
+	if err := json.Unmarshal([]byte(text), r); err != nil {
+		return nil, fmt.Errorf("the stack's configuration %s is not what `canary promote` wrote (%w): `canary rollback` removes it", Key, err)
+	}
+	return r, nil
+}
+
+// UnderWay reports whether somebody may go on with the promotion.
+func (r *Record) UnderWay() bool { return r != nil && r.Failed == "" }
+
+// baseline are the counts of stable in the steps before, for a step in which it gets none.
+func (r *Record) baseline() judge.Counts {
+	var sum judge.Counts
+	for _, step := range r.Judged {
+		sum.Requests += step.Verdict.Stable.Requests
+		sum.Failures += step.Verdict.Stable.Failures
+	}
+	return sum
+}
+
+// judged adds a step, in place of an earlier try of the same.
+func (r *Record) judged(step Judged) {
+	r.Judged = slices.DeleteFunc(r.Judged, func(j Judged) bool { return j.Weight == step.Weight })
+	r.Judged = append(r.Judged, step)
+}
+
+// Runner is the process that runs a promotion.
+type Runner struct {
+	User    string `json:"user"`
+	Host    string `json:"host"`
+	Process int    `json:"process"`
+}
+
+// Me is this process.
+func Me() Runner {
+	r := Runner{Process: os.Getpid()}
+	if u, err := user.Current(); err == nil {
+		r.User = u.Username
+	}
+	r.Host, _ = os.Hostname()
+	return r
+}
+
+func (r Runner) String() string {
+	return fmt.Sprintf("%s on %s (process %d)", r.User, r.Host, r.Process)
+}
+
+// Runs reports whether the process runs on this machine; of another one that is not known.
+func (r Runner) Runs() bool {
+	host, err := os.Hostname()
+	return err == nil && host == r.Host && r.Process > 0 && r.Process != os.Getpid() && syscall.Kill(r.Process, 0) == nil
+}
+
+// Duration is a time that is written as "2m0s".
+type Duration time.Duration
+
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalText is String.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = Duration(parsed)
+	return err
+}

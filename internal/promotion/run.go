@@ -1,0 +1,303 @@
+package promotion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"canary/internal/config"
+	"canary/internal/judge"
+	"canary/internal/meter"
+	"canary/internal/release"
+	"canary/internal/stack"
+)
+
+// Stack is what a promotion changes.
+type Stack interface {
+	// Settings are the stack's configuration, by key.
+	Settings(ctx context.Context) (map[string]stack.Value, error)
+	// Configure sets values by key or path, and removes keys.
+	Configure(ctx context.Context, set map[string]stack.Value, remove []string) error
+	// Update brings the stack up; say gets lines.
+	Update(ctx context.Context, message string, say func(string)) error
+	// Last is the configuration of the last recorded update, and whether it succeeded.
+	Last(ctx context.Context) (settings map[string]stack.Value, succeeded bool, err error)
+}
+
+// Cluster is what a promotion watches.
+type Cluster interface {
+	// Split is the split in force, as the VirtualService says.
+	Split(ctx context.Context) (release.Split, error)
+	// Write writes a split into the VirtualService.
+	Write(ctx context.Context, split release.Split) error
+	// Begin makes the counts begin at nothing, and Read gives them.
+	Begin(ctx context.Context) error
+	Read(ctx context.Context) (meter.Reading, error)
+	// CanaryReady is how many pods of the canary can serve.
+	CanaryReady(ctx context.Context) (int, error)
+	// Describe says what the canary's pods show of their state: events and last lines.
+	Describe(ctx context.Context) []string
+}
+
+// The moments between two looks at the cluster.
+const (
+	readPause  = 250 * time.Millisecond
+	splitPause = time.Second
+	sayPause   = 10 * time.Second
+)
+
+// Promotion is a promotion that this process runs.
+type Promotion struct {
+	Stack   Stack
+	Cluster Cluster
+	// Say gets a line for people, and Event what happens for programs.
+	Say   func(line string)
+	Event func(Event)
+	// Now is the time.
+	Now func() time.Time
+}
+
+// Event is something that happened.
+type Event struct {
+	Time    time.Time      `json:"time"`
+	Stage   string         `json:"stage"`
+	Weight  string         `json:"weight"`
+	Seconds float64        `json:"seconds,omitempty"`
+	Verdict *judge.Verdict `json:"verdict,omitempty"`
+	Error   string         `json:"error,omitempty"`
+}
+
+// TakenBackError says that the canary was sick, and serves nothing any more.
+type TakenBackError struct{ Reason string }
+
+func (e *TakenBackError) Error() string { return e.Reason }
+
+// HeldError says why a promotion did not go on; the split is as it was.
+type HeldError struct{ Reason string }
+
+func (e *HeldError) Error() string { return e.Reason }
+
+// Run does the stages of a record from one on. With resumed, the update of the first of
+// them is recorded already.
+func (p *Promotion) Run(ctx context.Context, record *Record, stages []Stage, resumed bool) error {
+	for i := record.Stage; i < len(stages); i++ {
+		stage := stages[i]
+		record.Stage = i
+		if stage.Bake && record.Bake > 0 {
+			if err := p.Cluster.Begin(ctx); err != nil {
+				return fmt.Errorf("count the requests: %w", err)
+			}
+		}
+		if !resumed {
+			if err := p.update(ctx, record, stage); err != nil {
+				return err
+			}
+		}
+		resumed = false
+		if !stage.Bake || record.Bake == 0 {
+			continue
+		}
+		if err := p.bake(ctx, record, stage); err != nil {
+			return err
+		}
+		if err := p.stillOurs(ctx, record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// update brings a stage up. When it fails, the canary is taken back, if it got requests.
+func (p *Promotion) update(ctx context.Context, record *Record, stage Stage) error {
+	begin := p.Now()
+	p.Say(stage.Name)
+	set := maps.Clone(stage.Set)
+	if !slices.Contains(stage.Remove, Key) {
+		set[Key] = stack.Value{Text: record.String()}
+	}
+	if err := p.Stack.Configure(ctx, set, stage.Remove); err != nil {
+		return err
+	}
+	err := p.Stack.Update(ctx, "canary promote "+record.Image+": "+stage.Name, p.indent)
+	took := p.Now().Sub(begin)
+	event := Event{Time: begin, Stage: stage.Name, Weight: stage.Weight, Seconds: took.Seconds()}
+	if err != nil {
+		event.Error = err.Error()
+	}
+	p.Event(event)
+	switch {
+	case err == nil:
+		p.indent(fmt.Sprintf("done after %.1f s", took.Seconds()))
+		return nil
+	case ctx.Err() != nil:
+		return &HeldError{fmt.Sprintf("interrupted while %s", stage.Name)}
+	case stage.Bake:
+		return p.takeBack(ctx, record, fmt.Sprintf("the update to %s %% failed: %v", stage.Weight, err))
+	}
+	return &HeldError{fmt.Sprintf("the update failed: %v", err)}
+}
+
+// bake holds a step until the counts tell.
+func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error {
+	// The promises of all steps hold at once.
+	limits := judge.Limits{MaxFailures: record.MaxFailures, Confidence: 1 - (1-record.Confidence)/float64(len(record.Steps))}
+	want, err := split(stage.Weight)
+	if err != nil {
+		return err
+	}
+	begin := p.Now()
+	var looked, said time.Time
+	for {
+		reading, err := p.Cluster.Read(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return &HeldError{"interrupted at " + stage.Weight + " %"}
+		case err != nil:
+			return &HeldError{fmt.Sprintf("at %s %%: the requests cannot be counted: %v", stage.Weight, err)}
+		}
+		stable := reading.Stable
+		if want.Stable == 0 {
+			stable = record.baseline()
+		}
+		verdict := limits.Look(stable, reading.Canary)
+		now := p.Now()
+		held := now.Sub(begin)
+		judged := Judged{Weight: stage.Weight, Seconds: held.Seconds(), Verdict: verdict}
+		tell := func() {
+			p.indent(p.describe(verdict, record.MaxFailures, held))
+			p.Event(Event{Time: now, Stage: "bake", Weight: stage.Weight, Seconds: held.Seconds(), Verdict: &verdict})
+		}
+		if verdict.Outcome == judge.Fail {
+			tell()
+			record.judged(judged)
+			return p.takeBack(ctx, record, fmt.Sprintf("at %s %% the canary fails more than it may: %s", stage.Weight, p.describe(verdict, record.MaxFailures, held)))
+		}
+		if now.Sub(looked) >= splitPause {
+			looked = now
+			if err := p.check(ctx, record, want, stage.Weight); err != nil {
+				return err
+			}
+		}
+		over := held >= time.Duration(record.Bake)
+		switch {
+		case over && verdict.Outcome == judge.Pass:
+			tell()
+			for _, gap := range reading.Gaps {
+				p.indent(gap)
+			}
+			record.judged(judged)
+			return nil
+		case held >= time.Duration(record.Bake+record.MaxHold):
+			tell()
+			return &HeldError{fmt.Sprintf("held at %s %% for %v, and the requests still do not tell: %s", stage.Weight, held.Round(time.Second), p.missing(limits, stable, reading.Canary, held))}
+		case now.Sub(said) >= sayPause:
+			said = now
+			tell()
+			if over {
+				p.indent("not enough requests to tell: " + p.missing(limits, stable, reading.Canary, held))
+			}
+			for _, unread := range reading.Unread {
+				p.indent("cannot be read now: " + unread)
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(readPause):
+		}
+	}
+}
+
+// check looks at what no count says: whether somebody moved the split, and whether the
+// canary has a pod left, since a request to none has no endpoint that counts it.
+func (p *Promotion) check(ctx context.Context, record *Record, want release.Split, weight string) error {
+	inForce, err := p.Cluster.Split(ctx)
+	switch {
+	case err != nil:
+		return nil //nolint:nilerr // the reading of the counts tells that the cluster does not answer
+	case !inForce.Equal(want):
+		return &HeldError{fmt.Sprintf("somebody moved the split to %s meanwhile; this promotion has it at %s, and ends", inForce, want)}
+	}
+	if ready, err := p.Cluster.CanaryReady(ctx); err == nil && ready == 0 {
+		return p.takeBack(ctx, record, fmt.Sprintf("at %s %% no pod of the canary is ready", weight))
+	}
+	return nil
+}
+
+// takeBack gives all requests to stable: at once, and then by an update that is recorded.
+func (p *Promotion) takeBack(ctx context.Context, record *Record, reason string) error {
+	// Also when the user has just pressed Ctrl-C: a sick canary must not be left.
+	ctx = context.WithoutCancel(ctx)
+	begin := p.Now()
+	p.Say("rolling back: " + reason)
+	if err := p.Cluster.Write(ctx, release.Split{Stable: 100}); err != nil {
+		p.indent(fmt.Sprintf("the split was not written at once: %v", err))
+	}
+	record.Failed = strings.Join(append([]string{reason}, p.Cluster.Describe(ctx)...), "\n")
+	err := p.Stack.Configure(ctx, map[string]stack.Value{"canaryWeight": {Text: "0"}, Key: {Text: record.String()}}, nil)
+	if err == nil {
+		err = p.Stack.Update(ctx, "canary promote "+record.Image+": roll back", p.indent)
+	}
+	took := p.Now().Sub(begin)
+	p.Event(Event{Time: begin, Stage: "roll back", Weight: "0", Seconds: took.Seconds(), Error: reason})
+	inForce, readErr := p.Cluster.Split(ctx)
+	if readErr != nil || inForce.Canary != 0 {
+		return fmt.Errorf("%s\nthe roll back failed: %w", reason, errors.Join(err, readErr))
+	}
+	p.indent(fmt.Sprintf("done after %.1f s: all requests go to stable; the canary's pods are kept", took.Seconds()))
+	if err != nil {
+		p.indent(fmt.Sprintf("the update said: %v", err))
+	}
+	return &TakenBackError{record.Failed}
+}
+
+// stillOurs reports, as an error, that somebody else ended the promotion or runs it.
+func (p *Promotion) stillOurs(ctx context.Context, record *Record) error {
+	settings, _, err := p.Stack.Last(ctx)
+	if err != nil {
+		return err
+	}
+	now, err := ParseRecord(settings[Key].Text)
+	switch {
+	case err != nil:
+		return err
+	case now == nil:
+		return &HeldError{"an update of somebody else ended this promotion; nothing more is done"}
+	case now.ID != record.ID || now.By != record.By:
+		return &HeldError{fmt.Sprintf("%v promotes %s now; nothing more is done here", now.By, now.Image)}
+	}
+	return nil
+}
+
+func (p *Promotion) indent(line string) { p.Say("    " + strings.ReplaceAll(line, "\n", "\n    ")) }
+
+// describe is a verdict for people.
+func (p *Promotion) describe(v judge.Verdict, allowed float64, held time.Duration) string {
+	percent := func(share float64) string { return fmt.Sprintf("%.3g %%", 100*share) }
+	text := fmt.Sprintf("%.0f s: stable %v, canary %v; canary's failures less stable's %s, surely between %s and %s, allowed %s: %s",
+		held.Seconds(), v.Stable, v.Canary, percent(v.Excess), percent(v.Low), percent(v.High), percent(allowed), v.Outcome)
+	if v.Stable.Share() > allowed {
+		text += "; stable itself fails, and the canary is judged beside it"
+	}
+	return text
+}
+
+// missing is what it takes until the requests tell.
+func (p *Promotion) missing(limits judge.Limits, stable, canary judge.Counts, held time.Duration) string {
+	needed := limits.Needed(stable, canary)
+	text := fmt.Sprintf("%d more of the canary's", needed)
+	if rate := float64(canary.Requests) / held.Seconds(); rate > 0 {
+		return text + fmt.Sprintf(", %v at %.3g a second", time.Duration(float64(needed)/rate*float64(time.Second)).Round(time.Second), rate)
+	}
+	return text + ", and none come"
+}
+
+// split is that of a canary's weight.
+func split(weight string) (release.Split, error) {
+	parsed, err := config.ParseWeight(weight)
+	stable, canary := parsed.Split()
+	return release.Split{Stable: stable, Canary: canary}, err
+}

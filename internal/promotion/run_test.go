@@ -1,0 +1,315 @@
+package promotion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/judge"
+	"canary/internal/meter"
+	"canary/internal/release"
+	"canary/internal/stack"
+)
+
+// world is a stack and its cluster. Each update writes the split at once; the canary gets
+// its share of 100 requests a second, and fails as sick says.
+type world struct {
+	settings map[string]stack.Value
+	history  []map[string]stack.Value
+	messages []string
+	refuse   map[string]error // by the weight of an update
+	onUpdate func()
+
+	inForce   release.Split
+	writeErr  error
+	noPods    bool
+	sick      func(requests uint64) uint64 // the canary's failures
+	silent    bool                         // no requests
+	since     time.Time
+	counted   meter.Reading
+	said      []string
+	events    []Event
+	interrupt func(w *world)
+}
+
+func (w *world) Settings(context.Context) (map[string]stack.Value, error) {
+	return maps.Clone(w.settings), nil
+}
+
+func (w *world) Configure(_ context.Context, set map[string]stack.Value, remove []string) error {
+	maps.Copy(w.settings, set)
+	for _, key := range remove {
+		delete(w.settings, key)
+	}
+	return nil
+}
+
+func (w *world) Update(ctx context.Context, message string, _ func(string)) error {
+	time.Sleep(time.Second)
+	w.messages = append(w.messages, message)
+	if w.onUpdate != nil {
+		w.onUpdate()
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	weight := w.settings["canaryWeight"].Text
+	if err := w.refuse[weight]; err != nil {
+		return err
+	}
+	inForce, err := split(weight)
+	if err != nil {
+		return err
+	}
+	w.inForce = inForce
+	w.history = append(w.history, maps.Clone(w.settings))
+	return nil
+}
+
+func (w *world) Last(context.Context) (map[string]stack.Value, bool, error) {
+	if len(w.history) == 0 {
+		return nil, false, nil
+	}
+	return w.history[len(w.history)-1], true, nil
+}
+
+func (w *world) Split(context.Context) (release.Split, error) { return w.inForce, nil }
+
+func (w *world) Write(_ context.Context, split release.Split) error {
+	if w.writeErr == nil {
+		w.inForce = split
+	}
+	return w.writeErr
+}
+
+func (w *world) Begin(context.Context) error {
+	w.since, w.counted = time.Now(), meter.Reading{}
+	return nil
+}
+
+func (w *world) Read(ctx context.Context) (meter.Reading, error) {
+	if w.interrupt != nil {
+		w.interrupt(w)
+	}
+	if w.silent {
+		return meter.Reading{}, ctx.Err()
+	}
+	total := uint64(100 * time.Since(w.since).Seconds())
+	canary := total * uint64(w.inForce.Canary) / uint64(w.inForce.Canary+w.inForce.Stable)
+	r := meter.Reading{Stable: judge.Counts{Requests: total - canary}, Canary: judge.Counts{Requests: canary}}
+	if w.sick != nil {
+		r.Canary.Failures = w.sick(canary)
+	}
+	return r, ctx.Err()
+}
+
+func (w *world) CanaryReady(context.Context) (int, error) {
+	if w.noPods {
+		return 0, nil
+	}
+	return 1, nil
+}
+
+func (w *world) Describe(context.Context) []string {
+	return []string{"pod canary-1: not ready, 2 restarts"}
+}
+
+func newWorld() *world {
+	return &world{
+		settings: map[string]stack.Value{"stableImage": {Text: "shop:1"}, "canaryWeight": {Text: "0"}},
+		refuse:   map[string]error{}, inForce: release.Split{Stable: 100},
+	}
+}
+
+func (w *world) promotion() *Promotion {
+	return &Promotion{
+		Stack: w, Cluster: w, Now: time.Now,
+		Say:   func(line string) { w.said = append(w.said, line) },
+		Event: func(e Event) { w.events = append(w.events, e) },
+	}
+}
+
+func begin() *Record {
+	return &Record{
+		Plan: Plan{
+			Image: "shop:2", Steps: []string{"5", "50", "100"}, Bake: Duration(30 * time.Second), MaxHold: Duration(5 * time.Minute),
+			MaxFailures: 0.02, Confidence: 0.99,
+		},
+		ID: "a", By: Me(),
+	}
+}
+
+// promote runs a record to its end.
+func (w *world) promote(t *testing.T, ctx context.Context, record *Record, resumed bool) error { //nolint:revive // the test comes first
+	t.Helper()
+	stages, err := Stages(record.Plan, w.settings)
+	require.NoError(t, err)
+	return w.promotion().Run(ctx, record, stages, resumed)
+}
+
+func TestPromote(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		require.NoError(t, w.promote(t, t.Context(), begin(), false))
+		require.Equal(t, map[string]stack.Value{"stableImage": {Text: "shop:2"}, "canaryWeight": {Text: "0"}, "canaryReplicas": {Text: "0"}}, w.settings,
+			"the file is as one would have written it")
+		require.Equal(t, []string{
+			"canary promote shop:2: the canary gets shop:2",
+			"canary promote shop:2: 5 % of the requests go to the canary",
+			"canary promote shop:2: 50 % of the requests go to the canary",
+			"canary promote shop:2: 100 % of the requests go to the canary",
+			"canary promote shop:2: stable takes over what the canary has",
+			"canary promote shop:2: all requests go to stable, and the canary goes",
+		}, w.messages)
+		record, err := ParseRecord(w.history[4][Key].Text)
+		require.NoError(t, err)
+		require.Len(t, record.Judged, 3, "the history has what was seen")
+		for _, step := range record.Judged {
+			require.Equal(t, judge.Pass, step.Verdict.Outcome)
+			require.GreaterOrEqual(t, step.Seconds, 30.0)
+		}
+	})
+}
+
+func TestTakeBack(t *testing.T) {
+	t.Parallel()
+	all := func(requests uint64) uint64 { return requests }
+	for _, tc := range []struct {
+		name   string
+		sicken func(*world)
+		want   string
+	}{
+		{"every answer fails", func(w *world) { w.sick = all }, "at 5 % the canary fails more than it may"},
+		{"one in ten fails", func(w *world) { w.sick = func(requests uint64) uint64 { return requests / 10 } }, "at 5 % the canary fails more than it may"},
+		{"no pods", func(w *world) { w.noPods = true }, "at 5 % no pod of the canary is ready"},
+		{"refused", func(w *world) { w.refuse["50"] = errors.New("the guard says no") }, "the update to 50 % failed: the guard says no"},
+		{"not written at once", func(w *world) { w.sick, w.writeErr = all, errors.New("no right") }, "at 5 % the canary fails more than it may"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				tc.sicken(w)
+				var back *TakenBackError
+				require.ErrorAs(t, w.promote(t, t.Context(), begin(), false), &back)
+				require.Contains(t, back.Reason, tc.want)
+				require.Contains(t, back.Reason, "pod canary-1: not ready, 2 restarts")
+				require.Equal(t, "100/0", w.inForce.Short())
+				require.Equal(t, "0", w.settings["canaryWeight"].Text)
+				require.Equal(t, "shop:2", w.settings["canaryImage"].Text, "the canary's pods are kept")
+				last, _, err := w.Last(t.Context())
+				require.NoError(t, err)
+				record, err := ParseRecord(last[Key].Text)
+				require.NoError(t, err)
+				require.Equal(t, back.Reason, record.Failed, "the stack says why")
+				require.False(t, record.UnderWay())
+			})
+		})
+	}
+}
+
+// The first bad answers are enough, and the split is written before the update runs.
+func TestTakeBackAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.sick = func(requests uint64) uint64 { return requests }
+		var atUpdate []string
+		w.onUpdate = func() { atUpdate = append(atUpdate, w.inForce.Short()) }
+		require.Error(t, w.promote(t, t.Context(), begin(), false))
+		require.Equal(t, []string{"100/0", "100/0", "100/0"}, atUpdate)
+		require.Less(t, w.events[2].Seconds, 3.0, "seconds of bake: %+v", w.events)
+	})
+}
+
+func TestHold(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		sicken func(*world)
+		want   string
+	}{
+		{"no requests", func(w *world) { w.silent = true }, "held at 5 % for 5m30s, and the requests still do not tell: 499 more of the canary's, and none come"},
+		{"the split moved", func(w *world) {
+			w.interrupt = func(w *world) {
+				if time.Since(w.since) > 10*time.Second {
+					w.inForce = release.Split{Stable: 1}
+				}
+			}
+		}, "somebody moved the split to stable 100 / canary 0 meanwhile"},
+		{"ended by somebody", func(w *world) {
+			w.onUpdate = func() {
+				if w.settings["canaryWeight"].Text == "5" {
+					delete(w.settings, Key)
+				}
+			}
+		}, "an update of somebody else ended this promotion"},
+		{"the first update fails", func(w *world) { w.refuse["0"] = errors.New("0 of 1 pods ready") }, "the update failed: 0 of 1 pods ready"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				tc.sicken(w)
+				var held *HeldError
+				require.ErrorAs(t, w.promote(t, t.Context(), begin(), false), &held)
+				require.Contains(t, held.Reason, tc.want)
+				require.NotContains(t, strings.Join(w.messages, "\n"), "roll back")
+			})
+		})
+	}
+}
+
+// Interrupted at any moment, a promotion goes on from what the stack says.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	for stage := range 6 {
+		for _, recorded := range []bool{true, false} {
+			t.Run(fmt.Sprintf("stage %d, recorded %v", stage, recorded), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld()
+					ctx, cancel := context.WithCancel(t.Context())
+					updates := 0
+					w.onUpdate = func() {
+						if updates++; updates == stage+1 {
+							if recorded {
+								w.history = append(w.history, maps.Clone(w.settings))
+							}
+							cancel()
+						}
+					}
+					require.Error(t, w.promote(t, ctx, begin(), false))
+					w.onUpdate = nil
+
+					record, err := ParseRecord(w.settings[Key].Text)
+					require.NoError(t, err)
+					succeeded := false
+					if len(w.history) > 0 {
+						record, err = ParseRecord(w.history[len(w.history)-1][Key].Text)
+						require.NoError(t, err)
+						succeeded = true
+					}
+					if record == nil {
+						require.Equal(t, 5, stage, "the last update is the end")
+						return
+					}
+					if succeeded {
+						w.inForce, err = split(w.history[len(w.history)-1]["canaryWeight"].Text)
+						require.NoError(t, err)
+					}
+					require.NoError(t, w.promote(t, t.Context(), record, succeeded))
+					require.Equal(t, map[string]stack.Value{"stableImage": {Text: "shop:2"}, "canaryWeight": {Text: "0"}, "canaryReplicas": {Text: "0"}}, w.settings)
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package promotion
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/stack"
+)
+
+func TestStages(t *testing.T) {
+	t.Parallel()
+	plan := Plan{Image: "shop:2", Steps: []string{"5", "100"}}
+	text := func(value string) stack.Value { return stack.Value{Text: value} }
+	stages := func(plan Plan, settings map[string]stack.Value) []Stage {
+		t.Helper()
+		got, err := Stages(plan, settings)
+		require.NoError(t, err)
+		return got
+	}
+	require.Equal(t, []Stage{
+		{Name: "the canary gets shop:2", Weight: "0", Set: map[string]stack.Value{"canaryImage": text("shop:2"), "canaryWeight": text("0"), "canaryReplicas": text("3")}},
+		{Name: "5 % of the requests go to the canary", Weight: "5", Set: map[string]stack.Value{"canaryWeight": text("5")}, Bake: true},
+		{Name: "100 % of the requests go to the canary", Weight: "100", Set: map[string]stack.Value{"canaryWeight": text("100")}, Bake: true},
+		{Name: "stable takes over what the canary has", Weight: "100", Set: map[string]stack.Value{
+			"stableImage": text("shop:2"), "env.LEVEL": text("debug"), "env.TOKEN": text("x"), "pod": text("canary.yaml"),
+		}},
+		{Name: "all requests go to stable, and the canary goes", Weight: "0", Set: map[string]stack.Value{"canaryWeight": text("0"), "canaryReplicas": text("0")},
+			Remove: []string{"promotion", "canaryEnv", "canaryImage", "canaryPod"}},
+	}, stages(plan, map[string]stack.Value{
+		"stableReplicas": text("3"), "canaryEnv": text(`{"TOKEN":"x","LEVEL":"debug"}`), "canaryPod": text("canary.yaml"),
+	}))
+
+	plan.KeepCanary = true
+	kept := stages(plan, map[string]stack.Value{"canaryReplicas": text("2"), "canaryEnv": {Text: `{"TOKEN":"x"}`, Secret: true}})
+	require.NotContains(t, kept[0].Set, "canaryReplicas", "the canary has as many pods as stable already")
+	require.Equal(t, map[string]stack.Value{"stableImage": text("shop:2"), "env.TOKEN": {Text: "x", Secret: true}}, kept[3].Set)
+	require.Equal(t, Stage{
+		Name: "all requests go to stable, and the canary stays", Weight: "0", Set: map[string]stack.Value{"canaryWeight": text("0")}, Remove: []string{"promotion"},
+	}, kept[4])
+
+	_, err := Stages(plan, map[string]stack.Value{"pod": text("{}"), "canaryPod": text("canary.yaml")})
+	require.ErrorContains(t, err, "pod and canaryPod are both set")
+	_, err = Stages(plan, map[string]stack.Value{"canaryEnv": text("[]")})
+	require.ErrorContains(t, err, "canaryEnv is no object of names and texts")
+}
+
+func TestReady(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, Ready(map[string]stack.Value{"stableImage": {Text: "shop:1"}, "canaryWeight": {Text: "0"}}))
+	require.ErrorContains(t, Ready(map[string]stack.Value{"stableImage": {Text: "shop:1"}, "canaryWeight": {Text: "5"}}), "canaryWeight is 5, and a promotion begins at 0")
+	require.ErrorContains(t, Ready(nil), "stableImage is not set")
+}
+
+func TestProblemsOfAPlan(t *testing.T) {
+	t.Parallel()
+	good := Plan{Image: "shop:2", Steps: []string{"0.05", "5", "100"}, MaxFailures: 0.01, Confidence: 0.99}
+	require.Empty(t, good.Problems())
+	for _, tc := range []struct {
+		change func(*Plan)
+		want   string
+	}{
+		{func(p *Plan) { p.Image = "" }, `--image is "", allowed is an image reference`},
+		{func(p *Plan) { p.Steps = []string{"50", "25", "100"} }, `--steps has "25", allowed are percentages above 0`},
+		{func(p *Plan) { p.Steps = []string{"x", "100"} }, `--steps has "x", allowed are percentages above 0`},
+		{func(p *Plan) { p.Steps = []string{"50"} }, `--steps is "50", and has to end with 100`},
+		{func(p *Plan) { p.Bake = -1 }, `--bake is -1ns and --max-hold 0s, allowed are times of 0 and above`},
+		{func(p *Plan) { p.MaxFailures = 0 }, `--max-failures is 0, allowed is a share above 0 and below 1`},
+		{func(p *Plan) { p.Confidence = 1 }, `--confidence is 1, allowed is 0.5 to below 1`},
+	} {
+		plan := good
+		tc.change(&plan)
+		problems := plan.Problems()
+		require.Len(t, problems, 1)
+		require.Contains(t, problems[0], tc.want)
+	}
+}
