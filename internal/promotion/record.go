@@ -14,6 +14,7 @@ import (
 
 	"canary/internal/config"
 	"canary/internal/judge"
+	"canary/internal/meter"
 )
 
 // Key is the key of the stack's configuration that holds the Record. Pulumi keeps the
@@ -124,6 +125,22 @@ func (r *Record) baseline() judge.Counts {
 		sum.Failures += step.Verdict.Stable.Failures
 	}
 	return sum
+}
+
+// limits are those of each step: the promises of all of them hold at once.
+func (r *Record) limits() judge.Limits {
+	return judge.Limits{MaxFailures: r.MaxFailures, Confidence: 1 - (1-r.Confidence)/float64(len(r.Steps))}
+}
+
+// look judges a step by what was read of it.
+func (r *Record) look(reading meter.Reading) judge.Verdict {
+	stable := reading.Stable
+	if r.Stage == len(r.Steps) { // all requests go to the canary
+		sum := r.baseline()
+		stable.Requests += sum.Requests
+		stable.Failures += sum.Failures
+	}
+	return r.limits().Look(stable, reading.Canary)
 }
 
 // judged adds a step, in place of an earlier try of the same.

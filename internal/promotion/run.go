@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"canary/internal/config"
@@ -87,18 +88,27 @@ func (p *Promotion) Run(ctx context.Context, record *Record, stages []Stage, res
 	for i := record.Stage; i < len(stages); i++ {
 		stage := stages[i]
 		record.Stage = i
-		if stage.Bake && record.Bake > 0 {
+		baked := stage.Bake && record.Bake > 0
+		var sick string
+		watch := func() {}
+		if baked {
 			if err := p.Cluster.Begin(ctx); err != nil {
 				return fmt.Errorf("count the requests: %w", err)
 			}
+			watch = p.watch(ctx, record, stage, &sick)
 		}
+		var err error
 		if !resumed {
-			if err := p.update(ctx, record, stage); err != nil {
-				return err
-			}
+			err = p.update(ctx, record, stage)
 		}
 		resumed = false
-		if !stage.Bake || record.Bake == 0 {
+		watch()
+		switch {
+		case sick != "":
+			return p.takeBack(ctx, record, sick)
+		case err != nil:
+			return err
+		case !baked:
 			continue
 		}
 		if err := p.bake(ctx, record, stage); err != nil {
@@ -141,10 +151,35 @@ func (p *Promotion) update(ctx context.Context, record *Record, stage Stage) err
 	return &HeldError{fmt.Sprintf("the update failed: %v", err)}
 }
 
+// watch looks at the requests while a step's update still runs: its proxies serve the split
+// before it is over. A canary that is sick by then serves nothing any more, and sick is
+// why. stop ends the watch.
+func (p *Promotion) watch(ctx context.Context, record *Record, stage Stage, sick *string) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for ctx.Err() == nil {
+			reading, err := p.Cluster.Read(ctx)
+			if verdict := record.look(reading); err == nil && verdict.Outcome == judge.Fail {
+				if err := p.Cluster.Write(ctx, release.Split{Stable: 100}); err == nil || ctx.Err() == nil {
+					*sick = fmt.Sprintf("at %s %% the canary fails more than it may: %s", stage.Weight, describe(verdict, record.MaxFailures))
+					return
+				}
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(readPause):
+			}
+		}
+	})
+	return func() {
+		cancel()
+		watching.Wait()
+	}
+}
+
 // bake holds a step until the counts tell.
 func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error {
-	// The promises of all steps hold at once.
-	limits := judge.Limits{MaxFailures: record.MaxFailures, Confidence: 1 - (1-record.Confidence)/float64(len(record.Steps))}
 	want, err := split(stage.Weight)
 	if err != nil {
 		return err
@@ -159,22 +194,18 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		case err != nil:
 			return &HeldError{fmt.Sprintf("at %s %%: the requests cannot be counted: %v", stage.Weight, err)}
 		}
-		stable := reading.Stable
-		if want.Stable == 0 {
-			stable = record.baseline()
-		}
-		verdict := limits.Look(stable, reading.Canary)
+		verdict := record.look(reading)
 		now := p.Now()
 		held := now.Sub(begin)
 		judged := Judged{Weight: stage.Weight, Seconds: held.Seconds(), Verdict: verdict}
 		tell := func() {
-			p.indent(p.describe(verdict, record.MaxFailures, held))
+			p.indent(fmt.Sprintf("%.0f s: %s", held.Seconds(), describe(verdict, record.MaxFailures)))
 			p.Event(Event{Time: now, Stage: "bake", Weight: stage.Weight, Seconds: held.Seconds(), Verdict: &verdict})
 		}
 		if verdict.Outcome == judge.Fail {
 			tell()
 			record.judged(judged)
-			return p.takeBack(ctx, record, fmt.Sprintf("at %s %% the canary fails more than it may: %s", stage.Weight, p.describe(verdict, record.MaxFailures, held)))
+			return p.takeBack(ctx, record, fmt.Sprintf("at %s %% the canary fails more than it may: %s", stage.Weight, describe(verdict, record.MaxFailures)))
 		}
 		if now.Sub(looked) >= splitPause {
 			looked = now
@@ -193,12 +224,12 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 			return nil
 		case held >= time.Duration(record.Bake+record.MaxHold):
 			tell()
-			return &HeldError{fmt.Sprintf("held at %s %% for %v, and the requests still do not tell: %s", stage.Weight, held.Round(time.Second), p.missing(limits, stable, reading.Canary, held))}
+			return &HeldError{fmt.Sprintf("held at %s %% for %v, and the requests still do not tell: %s", stage.Weight, held.Round(time.Second), missing(record.limits(), verdict, held))}
 		case now.Sub(said) >= sayPause:
 			said = now
 			tell()
 			if over {
-				p.indent("not enough requests to tell: " + p.missing(limits, stable, reading.Canary, held))
+				p.indent("not enough requests to tell: " + missing(record.limits(), verdict, held))
 			}
 			for _, unread := range reading.Unread {
 				p.indent("cannot be read now: " + unread)
@@ -275,10 +306,10 @@ func (p *Promotion) stillOurs(ctx context.Context, record *Record) error {
 func (p *Promotion) indent(line string) { p.Say("    " + strings.ReplaceAll(line, "\n", "\n    ")) }
 
 // describe is a verdict for people.
-func (p *Promotion) describe(v judge.Verdict, allowed float64, held time.Duration) string {
+func describe(v judge.Verdict, allowed float64) string {
 	percent := func(share float64) string { return fmt.Sprintf("%.3g %%", 100*share) }
-	text := fmt.Sprintf("%.0f s: stable %v, canary %v; canary's failures less stable's %s, surely between %s and %s, allowed %s: %s",
-		held.Seconds(), v.Stable, v.Canary, percent(v.Excess), percent(v.Low), percent(v.High), percent(allowed), v.Outcome)
+	text := fmt.Sprintf("stable %v, canary %v; canary's failures less stable's %s, surely between %s and %s, allowed %s: %s",
+		v.Stable, v.Canary, percent(v.Excess), percent(v.Low), percent(v.High), percent(allowed), v.Outcome)
 	if v.Stable.Share() > allowed {
 		text += "; stable itself fails, and the canary is judged beside it"
 	}
@@ -286,10 +317,10 @@ func (p *Promotion) describe(v judge.Verdict, allowed float64, held time.Duratio
 }
 
 // missing is what it takes until the requests tell.
-func (p *Promotion) missing(limits judge.Limits, stable, canary judge.Counts, held time.Duration) string {
-	needed := limits.Needed(stable, canary)
+func missing(limits judge.Limits, v judge.Verdict, held time.Duration) string {
+	needed := limits.Needed(v.Stable, v.Canary)
 	text := fmt.Sprintf("%d more of the canary's", needed)
-	if rate := float64(canary.Requests) / held.Seconds(); rate > 0 {
+	if rate := float64(v.Canary.Requests) / held.Seconds(); rate > 0 {
 		return text + fmt.Sprintf(", %v at %.3g a second", time.Duration(float64(needed)/rate*float64(time.Second)).Round(time.Second), rate)
 	}
 	return text + ", and none come"

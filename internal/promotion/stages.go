@@ -55,11 +55,7 @@ func Stages(plan Plan, settings map[string]stack.Value) ([]Stage, error) {
 		return append(stages, last), nil
 	}
 	last.Set["canaryReplicas"] = stack.Value{Text: "0"}
-	for _, key := range []string{"canaryEnv", "canaryImage", "canaryMaxReplicas", "canaryPod"} {
-		if _, found := settings[key]; found || key == "canaryImage" {
-			last.Remove = append(last.Remove, key)
-		}
-	}
+	last.Remove = append(last.Remove, "canaryEnv", "canaryImage", "canaryMaxReplicas", "canaryPod")
 	return append(stages, last), nil
 }
 
@@ -76,7 +72,7 @@ func takenOver(settings map[string]stack.Value) (map[string]stack.Value, error) 
 			taken["env."+name] = stack.Value{variables[name], env.Secret || settings["env"].Secret}
 		}
 	}
-	if pod, found := settings["canaryPod"]; found && pod.Text != settings["pod"].Text {
+	if pod := settings["canaryPod"]; pod.Text != "" && pod.Text != settings["pod"].Text {
 		if settings["pod"].Text != "" {
 			return nil, errors.New("pod and canaryPod are both set, and two patches cannot be made into one that a person would write: " +
 				"write into canaryPod all that stable is to have, `pulumi config set pod` to what it has of that, or do the steps by hand (docs/tutorial.md)")

@@ -26,13 +26,13 @@ func TestStages(t *testing.T) {
 			"stableImage": text("shop:2"), "env.LEVEL": text("debug"), "env.TOKEN": text("x"), "pod": text("canary.yaml"),
 		}},
 		{Name: "all requests go to stable, and the canary goes", Weight: "0", Set: map[string]stack.Value{"canaryWeight": text("0"), "canaryReplicas": text("0")},
-			Remove: []string{"promotion", "canaryEnv", "canaryImage", "canaryPod"}},
+			Remove: []string{"promotion", "canaryEnv", "canaryImage", "canaryMaxReplicas", "canaryPod"}},
 	}, stages(plan, map[string]stack.Value{
 		"stableReplicas": text("3"), "canaryEnv": text(`{"TOKEN":"x","LEVEL":"debug"}`), "canaryPod": text("canary.yaml"),
 	}))
 
 	plan.KeepCanary = true
-	kept := stages(plan, map[string]stack.Value{"canaryReplicas": text("2"), "canaryEnv": {Text: `{"TOKEN":"x"}`, Secret: true}})
+	kept := stages(plan, map[string]stack.Value{"canaryReplicas": text("2"), "pod": text("{}"), "canaryPod": text(""), "canaryEnv": {Text: `{"TOKEN":"x"}`, Secret: true}})
 	require.NotContains(t, kept[0].Set, "canaryReplicas", "the canary has as many pods as stable already")
 	require.Equal(t, map[string]stack.Value{"stableImage": text("shop:2"), "env.TOKEN": {Text: "x", Secret: true}}, kept[3].Set)
 	require.Equal(t, Stage{

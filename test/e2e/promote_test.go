@@ -1,0 +1,139 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"canary/test/e2e/harness"
+)
+
+// TestPromote releases podinfo's next version by one command under load, then one that is sick, which is taken back.
+func TestPromote(t *testing.T) {
+	p := harness.Shared(t)
+	p.RestoreAfter(t)
+	app := p.Example(t)
+	p.SetAll(t, "stableImage="+harness.ImagePodinfo, "containerPort=9898", "readinessPath=/readyz", "drainSeconds=1", "canaryReplicas=0")
+	p.Pulumi(t, "config", "set", "--path", "env.PODINFO_UI_MESSAGE", "v1")
+	p.Up(t)
+	promote := func(args ...string) harness.Outcome {
+		t.Helper()
+		o := p.AttemptCommand(t, "canary", append([]string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--max-failures", "0.05"}, args...)...)
+		t.Logf("exit code %d after %.1f s\n%s", o.Code, o.Took.Seconds(), o.All)
+		return o
+	}
+
+	before, err := os.ReadFile(p.ConfigFile())
+	require.NoError(t, err)
+	require.Zero(t, promote("--dry-run").Code)
+	after, err := os.ReadFile(p.ConfigFile())
+	require.NoError(t, err)
+	require.Equal(t, string(before), string(after), "a dry run changes nothing")
+
+	finish := loadOn(t, app, 200)
+	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_UI_MESSAGE", "v2")
+	o := promote("--steps", "25,100", "--bake", "2s")
+	tally := finish()
+	require.Zero(t, o.Code)
+	t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
+	require.Zero(t, tally.Failed(), "%v", tally.Failures())
+	require.Contains(t, environment(t, app), "PODINFO_UI_MESSAGE=v2")
+	var settings map[string]struct{ Value string }
+	require.NoError(t, json.Unmarshal([]byte(p.Pulumi(t, "config", "--json")), &settings))
+	for key, want := range map[string]string{"canaryWeight": "0", "canaryReplicas": "0", "stableImage": harness.ImagePodinfo, "canaryImage": "", "canaryEnv": "{}", "promotion": ""} {
+		require.Equal(t, want, settings["canary:"+key].Value, key)
+	}
+	p.VerifyNoChanges(t)
+	app.RequireIngress(t, 0)
+
+	finish = loadOn(t, app, 200)
+	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_ERROR", "true")
+	o = promote("--steps", "5,100", "--bake", "1m")
+	tally = finish()
+	require.Equal(t, 4, o.Code)
+	require.Contains(t, o.All, "at 5 % the canary fails more than it may")
+	t.Logf("%d requests, %d failed: %v", tally.Requests(), tally.Failed(), tally.Failures())
+	require.Positive(t, tally.Failed(), "the canary was sick")
+	app.RequireIngress(t, 0)
+	require.Contains(t, p.Output(t, "promotion"), "the canary fails more than it may")
+
+	o = p.AttemptCommand(t, "canary", "rollback", "--stack", p.Stack)
+	require.Zero(t, o.Code, o.All)
+	t.Log(o.All)
+	require.NotContains(t, p.Pulumi(t, "stack", "output", "--json"), "promotion")
+}
+
+// TestPromoteKilled kills a promotion and the update that it runs, in each of its stages, and goes on with it. A second
+// promotion is told of the first. No request is lost.
+func TestPromoteKilled(t *testing.T) {
+	p := harness.Shared(t)
+	p.RestoreAfter(t)
+	app := p.Example(t)
+	p.SetAll(t, "stableImage="+harness.ImagePodinfo, "containerPort=9898", "readinessPath=/readyz", "drainSeconds=1", "canaryReplicas=0")
+	p.Up(t)
+	finish := loadOn(t, app, 100)
+	args := []string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "50,100", "--bake", "1s", "--max-failures", "0.05"}
+	for _, stage := range []string{"the canary gets", "50 % of", "100 % of", "stable takes over", "all requests go"} {
+		killAt(t, p, stage, args)
+		args = []string{"promote", "--stack", p.Stack, "--resume"}
+
+		second := p.AttemptCommand(t, "canary", "promote", "--stack", p.Stack, "--image", "other:2")
+		if second.Code != 0 && !strings.Contains(second.All, "canaryWeight is") {
+			t.Log(second.All)
+			require.Contains(t, second.All, "has promoted "+harness.ImagePodinfo)
+		}
+	}
+	o := p.AttemptCommand(t, "canary", args...)
+	t.Logf("exit code %d after %.1f s\n%s", o.Code, o.Took.Seconds(), o.All)
+	if o.Code != 0 {
+		require.Contains(t, o.All, "no promotion was interrupted", "it may have been done")
+	}
+	tally := finish()
+	t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
+	require.Zero(t, tally.Failed(), "%v", tally.Failures())
+	require.JSONEq(t, `{"stable":100,"canary":0}`, p.Output(t, "split"))
+	p.VerifyNoChanges(t)
+}
+
+// killAt runs a promotion and kills it, with the update that it runs, soon after a stage has begun.
+func killAt(t *testing.T, p *harness.Project, stage string, args []string) {
+	t.Helper()
+	cmd := exec.Command("canary", args...)
+	cmd.Dir, cmd.Env = p.Dir, p.Env
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	cmd.Stderr = cmd.Stdout
+	require.NoError(t, cmd.Start())
+	var said strings.Builder
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		said.WriteString(lines.Text() + "\n")
+		if strings.HasPrefix(lines.Text(), stage) {
+			break
+		}
+	}
+	harness.Eventually(t, time.Minute, func(context.Context) error {
+		for _, child := range harness.Children(cmd.Process.Pid) {
+			if strings.Contains(child.Arguments, " up ") {
+				time.Sleep(rand.N(2 * time.Second)) // any moment of it
+				require.NoError(t, cmd.Process.Kill())
+				_ = syscall.Kill(-child.Process, syscall.SIGKILL)
+				return nil
+			}
+		}
+		return errors.New("no update runs:\n" + said.String())
+	})
+	_ = cmd.Wait()
+	t.Logf("killed:\n%s", said.String())
+}
