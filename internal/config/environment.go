@@ -26,29 +26,38 @@ const environmentAllowed = "an object of environment variables: names of letters
 // secret is secret as a whole: Pulumi does not tell the program which of its values is.
 func environment(field func(*Config) *Environment) rule {
 	return rule{environmentAllowed, func(c *Config, value string) error {
-		decoder := json.NewDecoder(strings.NewReader(value))
-		decoder.UseNumber() // as it is written
-		var values map[string]any
-		if decoder.Decode(&values) != nil || values == nil || decoder.More() {
-			return errNotAllowed
+		variables, err := ParseEnvironment(value)
+		if err == nil {
+			*field(c) = variables
 		}
-		variables := Environment{}
-		var bad []string
-		for name, value := range values {
-			text, ok := plainText(value)
-			if !ok || len(validation.IsEnvVarName(name)) > 0 {
-				bad = append(bad, quote(name))
-				continue
-			}
-			variables[name] = Variable{Value: text}
-		}
-		if len(bad) > 0 {
-			slices.Sort(bad)
-			return fmt.Errorf("of which %s cannot be used", strings.Join(bad, ", "))
-		}
-		*field(c) = variables
-		return nil
+		return err
 	}}
+}
+
+// ParseEnvironment reads the object that a key holds, none of it as a secret. The error
+// says what is wrong with it and shows no value.
+func ParseEnvironment(object string) (Environment, error) {
+	decoder := json.NewDecoder(strings.NewReader(object))
+	decoder.UseNumber() // as it is written
+	var values map[string]any
+	if decoder.Decode(&values) != nil || values == nil || decoder.More() {
+		return nil, errNotAllowed
+	}
+	variables := Environment{}
+	var bad []string
+	for name, value := range values {
+		text, ok := plainText(value)
+		if !ok || len(validation.IsEnvVarName(name)) > 0 {
+			bad = append(bad, quote(name))
+			continue
+		}
+		variables[name] = Variable{Value: text}
+	}
+	if len(bad) > 0 {
+		slices.Sort(bad)
+		return nil, fmt.Errorf("of which %s cannot be used", strings.Join(bad, ", "))
+	}
+	return variables, nil
 }
 
 // plainText is a value as a process gets it.

@@ -1,12 +1,11 @@
 package promotion
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
+	"strings"
 
 	"canary/internal/config"
 	"canary/internal/stack"
@@ -63,13 +62,13 @@ func Stages(plan Plan, settings map[string]stack.Value) ([]Stage, error) {
 // variable each, and its pod.
 func takenOver(settings map[string]stack.Value) (map[string]stack.Value, error) {
 	taken := map[string]stack.Value{}
-	if env, found := settings["canaryEnv"]; found {
-		var variables map[string]string
-		if err := json.Unmarshal([]byte(env.Text), &variables); err != nil {
-			return nil, errors.New("canaryEnv is no object of names and texts; `pulumi preview` says what is wrong with it")
+	if env := settings["canaryEnv"]; env.Text != "" {
+		variables, err := config.ParseEnvironment(env.Text)
+		if err != nil {
+			return nil, errors.New("canaryEnv is no object of environment variables; `pulumi preview` says what is wrong with it")
 		}
-		for _, name := range slices.Sorted(maps.Keys(variables)) {
-			taken["env."+name] = stack.Value{variables[name], env.Secret || settings["env"].Secret}
+		for name, variable := range variables {
+			taken[path("env", name)] = stack.Value{Text: variable.Value, Secret: env.Secret || settings["env"].Secret}
 		}
 	}
 	if pod := settings["canaryPod"]; pod.Text != "" && pod.Text != settings["pod"].Text {
@@ -80,6 +79,14 @@ func takenOver(settings map[string]stack.Value) (map[string]stack.Value, error) 
 		taken["pod"] = pod
 	}
 	return taken, nil
+}
+
+// path is that of a field of an object, as Pulumi writes it.
+func path(object, field string) string {
+	if strings.Contains(field, ".") {
+		return object + `["` + field + `"]`
+	}
+	return object + "." + field
 }
 
 // replicas is the number of a key, or its default.

@@ -23,12 +23,12 @@ func TestStages(t *testing.T) {
 		{Name: "5 % of the requests go to the canary", Weight: "5", Set: map[string]stack.Value{"canaryWeight": text("5")}, Bake: true},
 		{Name: "100 % of the requests go to the canary", Weight: "100", Set: map[string]stack.Value{"canaryWeight": text("100")}, Bake: true},
 		{Name: "stable takes over what the canary has", Weight: "100", Set: map[string]stack.Value{
-			"stableImage": text("shop:2"), "env.LEVEL": text("debug"), "env.TOKEN": text("x"), "pod": text("canary.yaml"),
+			"stableImage": text("shop:2"), "env.LEVEL": text("debug"), "env.TOKEN": text("x"), `env["a.b"]`: text("true"), "pod": text("canary.yaml"),
 		}},
 		{Name: "all requests go to stable, and the canary goes", Weight: "0", Set: map[string]stack.Value{"canaryWeight": text("0"), "canaryReplicas": text("0")},
 			Remove: []string{"promotion", "canaryEnv", "canaryImage", "canaryMaxReplicas", "canaryPod"}},
 	}, stages(plan, map[string]stack.Value{
-		"stableReplicas": text("3"), "canaryEnv": text(`{"TOKEN":"x","LEVEL":"debug"}`), "canaryPod": text("canary.yaml"),
+		"stableReplicas": text("3"), "canaryEnv": text(`{"TOKEN":"x","LEVEL":"debug","a.b":true}`), "canaryPod": text("canary.yaml"),
 	}))
 
 	plan.KeepCanary = true
@@ -42,7 +42,7 @@ func TestStages(t *testing.T) {
 	_, err := Stages(plan, map[string]stack.Value{"pod": text("{}"), "canaryPod": text("canary.yaml")})
 	require.ErrorContains(t, err, "pod and canaryPod are both set")
 	_, err = Stages(plan, map[string]stack.Value{"canaryEnv": text("[]")})
-	require.ErrorContains(t, err, "canaryEnv is no object of names and texts")
+	require.ErrorContains(t, err, "canaryEnv is no object of environment variables")
 }
 
 func TestReady(t *testing.T) {

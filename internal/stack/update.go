@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
@@ -103,25 +104,34 @@ func (u *Updater) Update(ctx context.Context, message string, say func(string)) 
 func (u *Updater) up(ctx context.Context, message string, say func(string)) error {
 	stream := make(chan events.EngineEvent)
 	var wrong []string
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		for event := range stream {
-			said := event.DiagnosticEvent
-			switch {
-			case said == nil || said.Ephemeral:
-			case said.Severity == "error":
-				wrong = append(wrong, strings.TrimSpace(plain(said.Message)))
-			case said.Severity == "info", said.Severity == "warning":
-				say(strings.TrimSpace(plain(said.Message)))
+	over := make(chan struct{})
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for {
+			select {
+			case event, open := <-stream:
+				if !open {
+					return
+				}
+				said := event.DiagnosticEvent
+				switch {
+				case said == nil || said.Ephemeral:
+				case said.Severity == "error":
+					wrong = append(wrong, strings.TrimSpace(plain(said.Message)))
+				case said.Severity == "info", said.Severity == "warning":
+					say(strings.TrimSpace(plain(said.Message)))
+				}
+			case <-over: // an update that does not begin leaves the stream open
+				return
 			}
 		}
-	}()
+	})
 	_, err := u.stack.Up(ctx, optup.Message(message), optup.EventStreams(stream), optup.SuppressOutputs(), optup.ShowSecrets(false))
 	if err != nil && ctx.Err() == nil {
 		err = locked(err)
 	}
-	<-read
+	close(over)
+	reading.Wait()
 	if err != nil && len(wrong) > 0 {
 		return errors.New(strings.Join(wrong, "\n"))
 	}
