@@ -159,9 +159,10 @@ func (p *Promotion) watch(ctx context.Context, record *Record, stage Stage, sick
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		for ctx.Err() == nil {
-			reading, err := p.Cluster.Read(ctx)
+			// A read that has begun is not broken off: the next goes on from it.
+			reading, err := p.Cluster.Read(context.WithoutCancel(ctx))
 			if verdict := record.look(reading); err == nil && verdict.Outcome == judge.Fail {
-				if err := p.Cluster.Write(ctx, release.Split{Stable: 100}); err == nil || ctx.Err() == nil {
+				if err := p.Cluster.Write(ctx, release.Split{Stable: 100}); err == nil {
 					*sick = fmt.Sprintf("at %s %% the canary fails more than it may: %s", stage.Weight, describe(verdict, record.MaxFailures))
 					return
 				}

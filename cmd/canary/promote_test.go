@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/meter"
+	"canary/internal/promotion"
+	"canary/internal/release"
+	"canary/internal/stack"
+)
+
+// fakeStack is a stack whose updates succeed, unless there is an error.
+type fakeStack struct {
+	settings map[string]stack.Value
+	last     map[string]stack.Value
+	err      error
+	messages []string
+}
+
+func (f *fakeStack) Settings(context.Context) (map[string]stack.Value, error) {
+	return maps.Clone(f.settings), nil
+}
+
+func (f *fakeStack) Configure(_ context.Context, set map[string]stack.Value, remove []string) error {
+	maps.Copy(f.settings, set)
+	for _, key := range remove {
+		delete(f.settings, key)
+	}
+	return nil
+}
+
+func (f *fakeStack) Update(_ context.Context, message string, say func(string)) error {
+	f.messages = append(f.messages, message)
+	say("served")
+	f.last = maps.Clone(f.settings)
+	return f.err
+}
+
+func (f *fakeStack) Last(context.Context) (map[string]stack.Value, bool, error) {
+	return f.last, f.err == nil, nil
+}
+
+// idleCluster has no requests.
+type idleCluster struct{}
+
+func (idleCluster) Split(context.Context) (release.Split, error) {
+	return release.Split{Stable: 1}, nil
+}
+func (idleCluster) Write(context.Context, release.Split) error  { return nil }
+func (idleCluster) Begin(context.Context) error                 { return nil }
+func (idleCluster) Read(context.Context) (meter.Reading, error) { return meter.Reading{}, nil }
+func (idleCluster) CanaryReady(context.Context) (int, error)    { return 1, nil }
+func (idleCluster) Describe(context.Context) []string           { return nil }
+func (idleCluster) Close()                                      {}
+
+func runOn(t *testing.T, f *fakeStack, args ...string) (code int, all string) {
+	t.Helper()
+	var out bytes.Buffer
+	code = run(t.Context(), args, environment{
+		stdout: &out, stderr: &out, now: func() time.Time { return time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC) },
+		outputs: func(context.Context, string) (*stack.Outputs, error) {
+			return &stack.Outputs{URL: "http://web.shop.localhost", Namespace: "shop", Name: "web"}, nil
+		},
+		updater:   func(context.Context, string) (updater, error) { return f, nil },
+		promotion: func(stack.Secret, release.App) (promotionCluster, error) { return idleCluster{}, nil },
+	})
+	return code, out.String()
+}
+
+func settings(pairs ...string) map[string]stack.Value {
+	all := map[string]stack.Value{}
+	for i := 0; i < len(pairs); i += 2 {
+		all[pairs[i]] = stack.Value{Text: pairs[i+1]}
+	}
+	return all
+}
+
+func underWay(by promotion.Runner) string {
+	return promotion.Record{
+		Plan: promotion.Plan{Image: "shop:2", Steps: []string{"100"}}, ID: "a", By: by, Begun: time.Date(2026, 11, 27, 11, 0, 0, 0, time.UTC), Stage: 1,
+	}.String()
+}
+
+func TestPromote(t *testing.T) {
+	t.Parallel()
+	f := &fakeStack{settings: settings("stableImage", "shop:1")}
+	code, all := runOn(t, f, "promote", "--image", "shop:2", "--steps", "50,100", "--bake", "0", "--dry-run")
+	require.Zero(t, code)
+	const plan = `promote shop:2 as shop/web:
+  1. the canary gets shop:2
+  2. 50 % of the requests go to the canary
+  3. 100 % of the requests go to the canary
+  4. stable takes over what the canary has
+  5. all requests go to stable, and the canary goes
+`
+	require.Equal(t, plan, all)
+	require.Empty(t, f.messages)
+
+	code, all = runOn(t, f, "promote", "--image", "shop:2", "--steps", "50,100", "--bake", "0")
+	require.Zero(t, code, all)
+	require.True(t, strings.HasPrefix(all, plan+"the canary gets shop:2\n    served\n    done after 0.0 s\n"), all)
+	require.True(t, strings.HasSuffix(all, "promoted after 0.0 s; the stack's file has changed: commit it\n"), all)
+	require.Equal(t, settings("stableImage", "shop:2", "canaryWeight", "0", "canaryReplicas", "0"), f.settings)
+
+	f = &fakeStack{settings: settings("stableImage", "shop:1"), err: errors.New("0 of 1 pods ready")}
+	code, all = runOn(t, f, "promote", "--image", "shop:2", "--bake", "0", "--output", "json")
+	require.Equal(t, exitHeld, code)
+	require.JSONEq(t, `{"time":"2026-11-27T12:00:00Z","stage":"the canary gets shop:2","weight":"0","error":"0 of 1 pods ready"}`, all)
+}
+
+func TestPromoteWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	gone := promotion.Runner{User: "ann", Host: "elsewhere", Process: 7}
+	running := promotion.Me()
+	running.Process = os.Getppid()
+	const begin, resume = "promote --image shop:3 --bake 0", "promote --resume"
+	for _, tc := range []struct {
+		name, args     string
+		settings, last map[string]stack.Value
+		code           int
+		want           string
+	}{
+		{"interrupted", begin, settings(), settings("promotion", underWay(gone)), exitCannot, "ann on elsewhere (process 7) has promoted shop:2 since 2026-11-27 11:00:00, was interrupted at stage 2"},
+		{"interrupted in the first update", begin, settings("promotion", underWay(gone)), nil, exitCannot, "has promoted shop:2"},
+		{"running", resume, settings(), settings("promotion", underWay(running)), exitCannot, "promotes shop:2 since 2026-11-27 11:00:00 and is at stage 2"},
+		{"resumed", resume, settings("stableImage", "shop:1"), settings("promotion", underWay(gone)), 0, "1. the canary gets shop:2 (done)"},
+		{"nothing to resume", resume, settings(), settings(), exitCannot, "no promotion was interrupted"},
+		{"not the stack's own", begin, settings("promotion", "[]"), nil, exitCannot, "the stack's configuration promotion is not what `canary promote` wrote"},
+		{"canary serves already", begin, settings("stableImage", "shop:1", "canaryWeight", "5"), nil, exitCannot, "canaryWeight is 5, and a promotion begins at 0"},
+		{"wrong usage", "promote --resume --image x --steps 100", settings(), nil, exitCannot, "--image and --resume exclude each other: a promotion goes on as it was planned; --steps and --resume"},
+		{"no image", "promote --output x", settings(), nil, exitCannot, `--output is "x", allowed are table, json; --image is ""`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			code, all := runOn(t, &fakeStack{settings: tc.settings, last: tc.last}, strings.Fields(tc.args)...)
+			require.Equal(t, tc.code, code, all)
+			require.Contains(t, all, tc.want)
+		})
+	}
+}
+
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	f := &fakeStack{settings: settings("canaryWeight", "50", "promotion", underWay(promotion.Me()))}
+	code, all := runOn(t, f, "rollback")
+	require.Zero(t, code)
+	require.Equal(t, "served\nall requests go to stable, after 0.0 s\n", all)
+	require.Equal(t, settings("canaryWeight", "0"), f.settings)
+	require.Equal(t, []string{"canary rollback"}, f.messages)
+
+	f.err = errors.New("the API server does not answer")
+	code, all = runOn(t, f, "rollback")
+	require.Equal(t, exitCannot, code)
+	require.Contains(t, all, "canary: after 0.0 s: the API server does not answer")
+}
