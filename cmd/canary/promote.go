@@ -177,7 +177,7 @@ func (p *promoteCommand) record(ctx context.Context, updater updater, settings m
 	case p.resume && !record.UnderWay():
 		return nil, false, errors.New("no promotion was interrupted: `canary promote --image IMAGE` begins one")
 	case p.resume:
-		record.By = promotion.Me()
+		record.Interrupted, record.By = record.By, promotion.Me()
 		return record, succeeded, nil
 	case record.UnderWay():
 		return nil, false, fmt.Errorf("%v has promoted %s since %s, was interrupted at stage %d, or still runs on its machine: "+

@@ -82,6 +82,8 @@ type Record struct {
 	Stage int `json:"stage"`
 	// Judged are the steps whose bake is over.
 	Judged []Judged `json:"judged,omitempty"`
+	// Interrupted is who ran it before, until an update of its new runner is recorded.
+	Interrupted Runner `json:"-"`
 	// Failed is why the canary was taken back; "" is not.
 	Failed string `json:"failed,omitempty"`
 }

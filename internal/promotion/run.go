@@ -298,7 +298,7 @@ func (p *Promotion) stillOurs(ctx context.Context, record *Record) error {
 		return err
 	case now == nil:
 		return &HeldError{"an update of somebody else ended this promotion; nothing more is done"}
-	case now.ID != record.ID || now.By != record.By:
+	case now.ID != record.ID || now.By != record.By && now.By != record.Interrupted:
 		return &HeldError{fmt.Sprintf("%v promotes %s now; nothing more is done here", now.By, now.Image)}
 	}
 	return nil

@@ -245,6 +245,16 @@ func TestHold(t *testing.T) {
 				}
 			}
 		}, "somebody moved the split to stable 100 / canary 0 meanwhile"},
+		{"resumed elsewhere", func(w *world) {
+			w.interrupt = func(w *world) {
+				record, err := ParseRecord(w.history[len(w.history)-1][Key].Text)
+				if err != nil {
+					panic(err)
+				}
+				record.By = Runner{User: "bob", Host: "elsewhere", Process: 1}
+				w.history[len(w.history)-1][Key] = stack.Value{Text: record.String()}
+			}
+		}, "bob on elsewhere (process 1) promotes shop:2 now"},
 		{"ended by somebody", func(w *world) {
 			w.onUpdate = func() {
 				if w.settings["canaryWeight"].Text == "5" {
@@ -306,6 +316,7 @@ func TestResume(t *testing.T) {
 						w.inForce, err = split(w.history[len(w.history)-1]["canaryWeight"].Text)
 						require.NoError(t, err)
 					}
+					record.Interrupted, record.By = record.By, Runner{Host: "elsewhere", Process: 1}
 					require.NoError(t, w.promote(t, t.Context(), record, succeeded))
 					require.Equal(t, map[string]stack.Value{"stableImage": {Text: "shop:2"}, "canaryWeight": {Text: "0"}, "canaryReplicas": {Text: "0"}}, w.settings)
 				})

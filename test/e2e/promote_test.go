@@ -81,6 +81,7 @@ func TestPromote(t *testing.T) {
 func TestPromoteKilled(t *testing.T) {
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
+	t.Cleanup(func() { p.Attempt(t, "cancel", "--yes") }) // what a kill has locked
 	app := p.Example(t)
 	p.SetAll(t, "stableImage="+harness.ImagePodinfo, "containerPort=9898", "readinessPath=/readyz", "drainSeconds=1", "canaryReplicas=0")
 	p.Up(t)
