@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"canary/internal/drift"
 	"canary/internal/release"
 	"canary/internal/stack"
 )
@@ -34,7 +33,7 @@ type environment struct {
 	// lookup asks for a host's addresses.
 	lookup func(ctx context.Context, host string) ([]string, error)
 	// written is what the stack wrote, for status.
-	written func(ctx context.Context, stackName string) ([]drift.Object, error)
+	written func(ctx context.Context, stackName string) (*stack.Record, error)
 	connect func(kubeconfig stack.Secret) (cluster, error)
 	// screen is stdout when it is a terminal, otherwise nil; view, pause and now
 	// are for status.
