@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"canary/internal/drift"
 	"canary/internal/promotion"
 	"canary/internal/release"
 	"canary/internal/stack"
@@ -35,7 +34,7 @@ type environment struct {
 	// lookup asks for a host's addresses.
 	lookup func(ctx context.Context, host string) ([]string, error)
 	// written is what the stack wrote, for status.
-	written func(ctx context.Context, stackName string) ([]drift.Object, error)
+	written func(ctx context.Context, stackName string) (*stack.Record, error)
 	connect func(kubeconfig stack.Secret) (cluster, error)
 	// updater changes the stack, and promotion watches the cluster, for promote.
 	updater   func(ctx context.Context, stackName string) (updater, error)

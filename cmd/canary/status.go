@@ -12,6 +12,7 @@ import (
 	"canary/internal/converge"
 	"canary/internal/drift"
 	"canary/internal/kube"
+	"canary/internal/mesh"
 	"canary/internal/readiness"
 	"canary/internal/release"
 	"canary/internal/stack"
@@ -26,6 +27,8 @@ type view interface {
 	Subsets(ctx context.Context) ([]readiness.SubsetStatus, error)
 	Proxies(ctx context.Context, want release.Split) ([]converge.ProxyStatus, error)
 	Changes(ctx context.Context, objects []drift.Object) ([]drift.Change, error)
+	// Faults are those of Istio itself.
+	Faults(ctx context.Context, releases mesh.Releases) ([]string, error)
 	Close()
 }
 
@@ -56,6 +59,10 @@ func (v clusterView) Changes(ctx context.Context, objects []drift.Object) ([]dri
 	return drift.Find(ctx, v.client, objects)
 }
 
+func (v clusterView) Faults(ctx context.Context, releases mesh.Releases) ([]string, error) {
+	return mesh.Faults(ctx, v.client, v.app, releases)
+}
+
 type statusCommand struct {
 	env       environment
 	output    string
@@ -73,7 +80,9 @@ func newStatus(env environment) *cobra.Command {
 Side by side: the split that the stack's last update was for, the split of the
 app's VirtualService, what every proxy of the cluster really does with requests
 for the app (read from its Envoy), and the pods and the image of each subset. What
-somebody else changed in the stack's objects is told, too.
+somebody else changed in the stack's objects is told, too, and what of Istio itself
+keeps new pods from their sidecars or ingress traffic out: a gateway or istiod
+scaled to nothing, a webhook that is gone or whose injector does not answer.
 
 A proxy without a route for the app does not serve it, and is not counted. A
 proxy that cannot be read counts as one that differs, unless its pod is ending
@@ -138,7 +147,7 @@ func (s *statusCommand) run(ctx context.Context) error {
 // update is the stack's last one: what it put out, and what it wrote.
 type update struct {
 	outputs *stack.Outputs
-	objects []drift.Object
+	record  *stack.Record
 }
 
 // read asks the CLI for both at the same time.
@@ -150,7 +159,7 @@ func (s *statusCommand) read(ctx context.Context) (*update, error) {
 		return err
 	})
 	group.Go(func() (err error) {
-		last.objects, err = s.env.written(ctx, s.stackName)
+		last.record, err = s.env.written(ctx, s.stackName)
 		return err
 	})
 	return &last, group.Wait()
@@ -182,13 +191,17 @@ func look(ctx context.Context, v view, last *update) (*status, error) {
 	if err != nil {
 		return nil, err
 	}
-	changes, err := v.Changes(ctx, last.objects)
+	changes, err := v.Changes(ctx, last.record.Objects)
+	if err != nil {
+		return nil, err
+	}
+	faults, err := v.Faults(ctx, last.record.Releases)
 	if err != nil {
 		return nil, err
 	}
 	result.add(want, subsets, proxies)
 	result.judge(configured, live, liveErr)
-	result.changed(changes)
+	result.causes(changes, faults)
 	return result, nil
 }
 

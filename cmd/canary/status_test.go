@@ -18,6 +18,7 @@ import (
 
 	"canary/internal/converge"
 	"canary/internal/drift"
+	"canary/internal/mesh"
 	"canary/internal/readiness"
 	"canary/internal/release"
 	"canary/internal/stack"
@@ -30,6 +31,7 @@ type picture struct {
 	subsets []readiness.SubsetStatus
 	proxies []converge.ProxyStatus
 	changes []drift.Change
+	faults  []string
 }
 
 // fakeView gives one picture per look; the last one stays.
@@ -66,6 +68,13 @@ func (f *fakeView) Changes(_ context.Context, objects []drift.Object) ([]drift.C
 	return f.now().changes, nil
 }
 
+func (f *fakeView) Faults(_ context.Context, releases mesh.Releases) ([]string, error) {
+	if releases["istiod"] != "urn:istiod" {
+		return nil, errors.New("the stack wrote the release istiod")
+	}
+	return f.now().faults, nil
+}
+
 func (f *fakeView) Close() { f.closed = true }
 
 var evenly = release.Split{Stable: 50, Canary: 50}
@@ -96,6 +105,11 @@ func good() picture {
 	}
 }
 
+// written is what the stack wrote.
+func written(context.Context, string) (*stack.Record, error) {
+	return &stack.Record{Objects: []drift.Object{{Kind: "Service"}}, Releases: map[string]string{"istiod": "urn:istiod"}}, nil
+}
+
 // showStatus runs the command; the stack's split is 50/50.
 func showStatus(ctx context.Context, f *fakeView, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
@@ -106,7 +120,7 @@ func showStatus(ctx context.Context, f *fakeView, args ...string) (code int, std
 				URL: "http://web.test:8080", Namespace: "shop", Name: "web", Split: map[string]float64{"stable": 50, "canary": 50},
 			}, nil
 		},
-		written: func(context.Context, string) ([]drift.Object, error) { return []drift.Object{{Kind: "Service"}}, nil },
+		written: written,
 		view:    func(_ stack.Secret, app release.App) (view, error) { f.app = app; return f, nil },
 		pause:   time.Second,
 		now:     func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) },
@@ -157,6 +171,11 @@ func TestStatus(t *testing.T) {
 			}
 			p.subsets = []readiness.SubsetStatus{subset("stable", 1, 1, 0), subset("canary", 0, 1, 0)}
 		}, 1},
+		"mesh-faults": {func(p *picture) {
+			p.faults = []string{"Deployment istio-system/istio-ingressgateway wants 0 pods: `kubectl -n istio-system scale deployment istio-ingressgateway --replicas=2` brings them back"}
+			p.changes = []drift.Change{{Object: drift.Object{Kind: "Service", Namespace: "shop", Name: "web"}, Gone: true}}
+			p.proxies = []converge.ProxyStatus{egress, serves("web-1", evenly, false)}
+		}, 1},
 		"gateway-ending": {func(p *picture) { p.proxies[1].Ready = false }, 1},
 		"no-gateway":     {func(p *picture) { p.proxies = []converge.ProxyStatus{egress, serves("web-1", evenly, false)} }, 1},
 	} {
@@ -199,7 +218,7 @@ func TestStatusNeedsTheSplitOfTheStack(t *testing.T) {
 	code := run(t.Context(), []string{"status"}, environment{
 		stdout: new(bytes.Buffer), stderr: &stderr,
 		outputs: func(context.Context, string) (*stack.Outputs, error) { return &stack.Outputs{}, nil },
-		written: func(context.Context, string) ([]drift.Object, error) { return nil, nil },
+		written: written,
 		view:    func(stack.Secret, release.App) (view, error) { return &fakeView{pictures: []picture{good()}}, nil },
 	})
 	require.Equal(t, 3, code)
@@ -244,7 +263,7 @@ func TestWatchReadsTheConfigurationAgain(t *testing.T) {
 		read := 0
 		code := run(ctx, []string{"status", "--watch"}, environment{
 			stdout: &stdout, stderr: new(bytes.Buffer),
-			written: func(context.Context, string) ([]drift.Object, error) { return []drift.Object{{Kind: "Service"}}, nil },
+			written: written,
 			outputs: func(context.Context, string) (*stack.Outputs, error) {
 				read++
 				split := map[string]float64{"stable": 50, "canary": 50}

@@ -152,16 +152,16 @@ func (s *status) judge(configured, live release.Split, liveErr error) {
 	s.Agrees = len(s.Differences) == 0
 }
 
-// changed says what somebody else changed in the stack's objects, before what came of
-// it. Another split has words of its own.
-func (s *status) changed(changes []drift.Change) {
+// causes says what somebody else changed in the stack's objects, and what is wrong with
+// Istio itself, before what came of it. Another split has words of its own.
+func (s *status) causes(changes []drift.Change, faults []string) {
 	lines := []string{}
 	for _, change := range changes {
 		if s.Live != nil && *s.Live == s.Configured || change.Object.Kind != "VirtualService" {
 			lines = append(lines, change.String()+": `pulumi up --refresh` takes this back")
 		}
 	}
-	s.Differences = append(lines, s.Differences...)
+	s.Differences = append(append(lines, faults...), s.Differences...)
 	s.Agrees = len(s.Differences) == 0
 }
 

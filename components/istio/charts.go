@@ -5,6 +5,7 @@ import (
 
 	"canary/internal/charts"
 	"canary/internal/config"
+	"canary/internal/mesh"
 )
 
 // chart is one of Istio's charts as this program installs it.
@@ -23,8 +24,8 @@ type chart struct {
 // chartsOf returns all of them.
 func chartsOf(args *Args) (base, istiod, ingress, egress chart) {
 	base = chart{chart: "base", name: "istio-base", key: baseKey, values: baseValues()}
-	istiod = chart{chart: "istiod", name: "istiod", key: istiodKey, values: istiodValues(args.Config)}
-	ingress = chart{chart: "gateway", name: "istio-ingressgateway", key: ingressKey, values: ingressValues(args.DrainSeconds)}
+	istiod = chart{chart: "istiod", name: mesh.ReleaseIstiod, key: istiodKey, values: istiodValues(args.Config)}
+	ingress = chart{chart: "gateway", name: mesh.ReleaseIngress, key: ingressKey, values: ingressValues(args.DrainSeconds)}
 	egress = chart{chart: "gateway", name: "istio-egressgateway", key: egressKey, values: egressValues(args.DrainSeconds)}
 	return base, istiod, ingress, egress
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -26,6 +27,8 @@ const (
 	httpPort = 80
 	// httpsPort is the port of the app's Gateway for a host with a certificate.
 	httpsPort = 443
+	// gatewayPods is how many pods the stack's own ingress gateway has.
+	gatewayPods = 2
 )
 
 // NoGatewayError says that no pod has the label of the ingress gateway.
@@ -170,18 +173,22 @@ func namedPort(pod *corev1.Pod, name string) int {
 // label istio.
 func GatewayOff(ctx context.Context, c *kube.Client, value string) (string, error) {
 	deployments, err := c.Deployments(ctx, "", gatewayLabel+"="+value)
-	if err != nil {
-		return "", err
-	}
+	return allOff(deployments, gatewayPods), err
+}
+
+// allOff says which Deployments want no pods, and what brings back so many of each, when
+// all of them do; "" otherwise.
+func allOff(deployments []appsv1.Deployment, pods int) string {
 	var off []string
-	for _, d := range deployments {
+	for i := range deployments {
+		d := &deployments[i]
 		if d.Spec.Replicas == nil || *d.Spec.Replicas > 0 {
-			return "", nil
+			return ""
 		}
-		off = append(off, fmt.Sprintf("Deployment %s/%s wants 0 pods: `kubectl -n %s scale deployment %s --replicas=2` brings them back",
-			d.Namespace, d.Name, d.Namespace, d.Name))
+		off = append(off, fmt.Sprintf("Deployment %s/%s wants 0 pods: `kubectl -n %s scale deployment %s --replicas=%d` brings them back",
+			d.Namespace, d.Name, d.Namespace, d.Name, pods))
 	}
-	return strings.Join(off, "; "), nil
+	return strings.Join(off, "; ")
 }
 
 // GatewaySelector reads which pods the app's Gateway stands for.

@@ -40,7 +40,23 @@ type Injection struct {
 type webhook struct {
 	Namespaces *metav1.LabelSelector `json:"namespaceSelector"`
 	Pods       *metav1.LabelSelector `json:"objectSelector"`
+	// FailurePolicy is Fail or Ignore; the API's default is Fail.
+	FailurePolicy string `json:"failurePolicy"`
+	Client        struct {
+		// Service is nil where the injector is asked by its URL.
+		Service  *serviceName `json:"service"`
+		CABundle string       `json:"caBundle"`
+	} `json:"clientConfig"`
+	// Configuration is the name of the object that it is part of.
+	Configuration string `json:"-"`
 }
+
+type serviceName struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+func (s serviceName) String() string { return "Service " + s.Namespace + "/" + s.Name }
 
 // FindInjection reads what decides about the sidecars of a namespace's pods.
 func FindInjection(ctx context.Context, c *kube.Client, namespace string) (Injection, error) {
@@ -54,9 +70,13 @@ func FindInjection(ctx context.Context, c *kube.Client, namespace string) (Injec
 	}
 	found := Injection{namespace: namespace, labels: object.GetLabels()}
 	for _, configuration := range decode[struct {
-		Webhooks []webhook `json:"webhooks"`
+		metav1.ObjectMeta `json:"metadata"`
+		Webhooks          []webhook `json:"webhooks"`
 	}](injectors.Items) {
-		found.webhooks = append(found.webhooks, configuration.Webhooks...)
+		for _, w := range configuration.Webhooks {
+			w.Configuration = configuration.Name
+			found.webhooks = append(found.webhooks, w)
+		}
 	}
 	revisions := map[string]bool{}
 	for i := range injectors.Items {
@@ -81,19 +101,34 @@ func (i Injection) Repair(app string, pod labels.Set) string {
 		}
 		return "it asks for one, and would get it now: it was made while istiod did not answer, or the namespace had other labels: " + restart
 	}
-	asked := i.labels[LabelRevision]
-	if asked == "" && i.labels[LabelInjection] == "enabled" {
-		asked = defaultRevision
-	}
+	asked := i.asked()
 	switch {
 	case len(i.revisions) == 0:
 		return noWebhook + "; then " + restart
 	case asked == "":
-		return fmt.Sprintf("namespace %s needs the label %s=enabled, or %s with istioRevision, before its pods are made: "+
-			"`pulumi up --refresh` writes it again, then %s", i.namespace, LabelInjection, LabelRevision, restart)
+		return i.needsLabel() + ", then " + restart
 	case slices.Contains(i.revisions, asked):
 		return fmt.Sprintf("namespace %s asks for one, so this pod was made before that, or while istiod did not answer: %s", i.namespace, restart)
 	}
+	return i.unanswered(asked)
+}
+
+// asked is the revision or tag that the namespace's labels ask for; "" is none.
+func (i Injection) asked() string {
+	if i.labels[LabelRevision] == "" && i.labels[LabelInjection] == "enabled" {
+		return defaultRevision
+	}
+	return i.labels[LabelRevision]
+}
+
+// needsLabel is said of a namespace of the stack's that asks for none.
+func (i Injection) needsLabel() string {
+	return fmt.Sprintf("namespace %s needs the label %s=enabled, or %s with istioRevision, before its pods are made: "+
+		"`pulumi up --refresh` writes it again", i.namespace, LabelInjection, LabelRevision)
+}
+
+// unanswered is said of a revision that is asked for and that the cluster does not have.
+func (i Injection) unanswered(asked string) string {
 	label := LabelRevision + "=" + asked
 	if asked == defaultRevision {
 		label = LabelInjection + "=enabled"

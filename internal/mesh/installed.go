@@ -46,7 +46,7 @@ func FindIstio(ctx context.Context, c *kube.Client) (InstalledIstio, error) {
 	}
 	found.Namespace = err == nil
 
-	deployments, err := c.Deployments(ctx, "", "app=istiod")
+	deployments, err := c.Deployments(ctx, "", istiodSelector)
 	if err != nil {
 		return found, err
 	}

@@ -15,11 +15,15 @@ func (i Injection) asksNothing() bool {
 	return !i.labels.Has(LabelInjection) && !i.labels.Has(LabelRevision)
 }
 
-// injects reports whether a webhook gives a pod with the labels its sidecar.
-func (i Injection) injects(pod labels.Set) bool {
-	return slices.ContainsFunc(i.webhooks, func(w webhook) bool {
-		return selects(w.Namespaces, i.labels) && selects(w.Pods, pod)
-	})
+// injectors are the webhooks that the API server calls for a new pod with the labels.
+func (i Injection) injectors(pod labels.Set) []webhook {
+	var called []webhook
+	for _, w := range i.webhooks {
+		if selects(w.Namespaces, i.labels) && selects(w.Pods, pod) {
+			called = append(called, w)
+		}
+	}
+	return called
 }
 
 // selects is true for no selector, which a webhook has when it takes everything.
@@ -40,13 +44,12 @@ func (i Injection) Refuses(pod labels.Set) string {
 	}
 	revisions := strings.Join(i.revisions, ", ")
 	switch known := slices.Contains(i.revisions, asked); {
-	case i.injects(pod):
+	case len(i.injectors(pod)) > 0:
 		return ""
 	case len(i.revisions) == 0:
 		return noWebhook
 	case i.asksNothing() && known:
-		return fmt.Sprintf("namespace %s is left out by the selectors of Istio's webhooks: check them with `kubectl get mutatingwebhookconfigurations -l %s -o yaml`",
-			i.namespace, injectorSelector)
+		return i.leftOut()
 	case i.asksNothing():
 		return fmt.Sprintf("they ask for one of the revision %s, and no Istio of the cluster answers to it: its revisions are %s; `pulumi config set istioRevision %s`, then `pulumi up`",
 			asked, revisions, i.revisions[0])
@@ -54,6 +57,12 @@ func (i Injection) Refuses(pod labels.Set) string {
 		return i.relabel(asked, "")
 	}
 	return i.relabel(i.revisions[0], fmt.Sprintf(" after `pulumi config set istioRevision %s`", i.revisions[0]))
+}
+
+// leftOut is said where a webhook has the revision that is asked for, and does not select.
+func (i Injection) leftOut() string {
+	return fmt.Sprintf("namespace %s is left out by the selectors of Istio's webhooks: check them with `kubectl get mutatingwebhookconfigurations -l %s -o yaml`",
+		i.namespace, injectorSelector)
 }
 
 // relabel gives two ways out of labels that no Istio answers to. also is what the second

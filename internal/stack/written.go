@@ -9,10 +9,21 @@ import (
 	"canary/internal/drift"
 )
 
-// Written reads the objects of Kubernetes that a stack wrote in its last update, from
-// its state, by `pulumi stack export`; name is as for Read. Secret values are left
-// out, and so are annotations, some of which are for Pulumi's provider alone.
-func Written(ctx context.Context, name string) ([]drift.Object, error) {
+// Record is what a stack wrote in its last update.
+type Record struct {
+	// Objects are those of Kubernetes. Secret values are left out, and so are
+	// annotations, some of which are for Pulumi's provider alone.
+	Objects []drift.Object
+	// Releases are the URNs of the Helm releases, by their names.
+	Releases map[string]string
+}
+
+// releaseType is the type of a Helm release in a state.
+const releaseType = "kubernetes:helm.sh/v3:Release"
+
+// Written reads what a stack wrote in its last update from its state, by `pulumi stack
+// export`; name is as for Read.
+func Written(ctx context.Context, name string) (*Record, error) {
 	out, err := run(ctx, name, "stack", "export", "--non-interactive")
 	if err != nil {
 		return nil, err
@@ -20,10 +31,11 @@ func Written(ctx context.Context, name string) ([]drift.Object, error) {
 	return parseWritten(out)
 }
 
-func parseWritten(data []byte) ([]drift.Object, error) {
+func parseWritten(data []byte) (*Record, error) {
 	var exported struct {
 		Deployment struct {
 			Resources []struct {
+				URN      string         `json:"urn"`
 				Type     string         `json:"type"`
 				External bool           `json:"external"` // it was only read
 				Inputs   map[string]any `json:"inputs"`
@@ -33,13 +45,16 @@ func parseWritten(data []byte) ([]drift.Object, error) {
 	if json.Unmarshal(data, &exported) != nil { // its error may quote what it reads
 		return nil, errors.New("the stack's state is not as `pulumi stack export` writes it")
 	}
-	var objects []drift.Object
+	record := &Record{Releases: map[string]string{}}
 	for _, r := range exported.Deployment.Resources {
 		if object, ok := objectOf(r.Inputs); ok && !r.External && strings.HasPrefix(r.Type, "kubernetes:") {
-			objects = append(objects, object)
+			record.Objects = append(record.Objects, object)
+		}
+		if name, ok := r.Inputs["name"].(string); ok && r.Type == releaseType {
+			record.Releases[name] = r.URN
 		}
 	}
-	return objects, nil
+	return record, nil
 }
 
 // objectOf is false for what is no object, such as a Helm release.

@@ -6,11 +6,14 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"canary/test/e2e/harness"
 )
@@ -61,6 +64,7 @@ func TestProxyCutOff(t *testing.T) {
 }
 
 // TestIstiodDown changes the split while istiod is down: the API server takes no change, up says so, and traffic goes on.
+// status says so, too, and what comes of it for new pods; without istiod nobody writes the webhook's caBundle again.
 func TestIstiodDown(t *testing.T) {
 	p := harness.Shared(t)
 	a := p.Example(t)
@@ -89,8 +93,74 @@ func TestIstiodDown(t *testing.T) {
 	require.Equal(t, version, harness.SplitVersion(t, a.Client, a.Namespace, a.Name))
 	a.RequireIngress(t, 0)
 
+	webhooks := harness.Objects(a.Client, harness.MutatingWebhookConfigurations, "")
+	injector, err := webhooks.Get(t.Context(), sidecarInjector, metav1.GetOptions{})
+	require.NoError(t, err)
+	configured, _, err := unstructured.NestedSlice(injector.Object, "webhooks")
+	require.NoError(t, err)
+	for _, w := range configured {
+		unstructured.RemoveNestedField(w.(map[string]any), "clientConfig", "caBundle")
+	}
+	require.NoError(t, unstructured.SetNestedSlice(injector.Object, configured, "webhooks"))
+	_, err = webhooks.Update(t.Context(), injector, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	status := p.AttemptCommand(t, "canary", "status", "--stack", p.Stack)
+	t.Logf("status: exit code %d: %s", status.Code, status.All)
+	require.Equal(t, 1, status.Code)
+	require.Contains(t, status.All, "differs: no pod can be made in namespace app-example, and the split cannot be changed: Deployment istio-system/istiod wants 0 pods: "+
+		"`kubectl -n istio-system scale deployment istiod --replicas=1` brings them back\n")
+	require.Contains(t, status.All, "differs: no pod can be made in namespace app-example: MutatingWebhookConfiguration istio-sidecar-injector has no caBundle, so that the API server does not trust Service istio-system/istiod; "+
+		"istiod writes it when it starts: `kubectl -n istio-system rollout restart deployment -l app=istiod`\n")
+
 	scale(1)
 	up = true
 	p.Up(t)
 	a.RequireSplit(t, 50)
+	requireAgrees(t, p)
+}
+
+// sidecarInjector is the MutatingWebhookConfiguration of the stack's own istiod.
+const sidecarInjector = "istio-sidecar-injector"
+
+// requireAgrees waits until status finds nothing.
+func requireAgrees(t *testing.T, p *harness.Project) {
+	t.Helper()
+	harness.Eventually(t, time.Minute, func(context.Context) error {
+		if status := p.AttemptCommand(t, "canary", "status", "--stack", p.Stack); status.Code != 0 {
+			return fmt.Errorf("status: exit code %d: %s", status.Code, status.All)
+		}
+		return nil
+	})
+}
+
+// TestWebhookIsGone deletes the webhook by which pods get their sidecars: nothing that runs is affected, and `up` has
+// nothing to change. status says what new pods would miss, and what it says to type brings the webhook back.
+func TestWebhookIsGone(t *testing.T) {
+	p := harness.Shared(t)
+	a := p.Example(t)
+	requireAgrees(t, p)
+	webhooks := harness.Objects(a.Client, harness.MutatingWebhookConfigurations, "")
+	require.NoError(t, webhooks.Delete(t.Context(), sidecarInjector, metav1.DeleteOptions{}))
+	p.Pulumi(t, append(harness.UpArgs, "--refresh")...)
+
+	status := p.AttemptCommand(t, "canary", "status", "--stack", p.Stack)
+	t.Logf("status: exit code %d: %s", status.Code, status.All)
+	require.Equal(t, 1, status.Code)
+	said := regexp.MustCompile("differs: new pods of namespace app-example get no sidecar: MutatingWebhookConfiguration istio-sidecar-injector is gone: `pulumi up --replace '(.+)'` makes it anew\n").
+		FindStringSubmatch(status.All)
+	require.NotEmpty(t, said, status.All)
+
+	repaired := p.Attempt(t, append(harness.UpArgs, "--replace", said[1])...)
+	t.Logf("up --replace: exit code %d after %.1f s:\n%s", repaired.Code, repaired.Took.Seconds(), repaired.All)
+	require.Zero(t, repaired.Code)
+	require.Equal(t, map[string]int{"replace": 1}, p.Changes(t), "the app's objects and the gateways stay")
+	requireAgrees(t, p)
+	a.RequireSplit(t, 0)
+
+	// A new pod has its sidecar, without which it would not count as ready.
+	pods := harness.PodsOf(t, a.Client, a.Namespace, a.Name, "stable")
+	require.Len(t, pods, 1)
+	require.NoError(t, harness.Objects(a.Client, harness.PodResource, a.Namespace).Delete(t.Context(), pods[0].Name, metav1.DeleteOptions{}))
+	requireAgrees(t, p)
+	p.VerifyNoChanges(t)
 }

@@ -203,6 +203,7 @@ func TestWayInIsGone(t *testing.T) {
 	t.Logf("up: exit code %d after %.1f s: %s", failed.Code, failed.Took.Seconds(), failed.All)
 	require.Equal(t, 1, status.Code)
 	require.Contains(t, status.All, "there is no ingress traffic")
+	require.Contains(t, status.All, "differs: Deployment istio-system/istio-ingressgateway wants 0 pods: `kubectl -n istio-system scale deployment istio-ingressgateway --replicas=2` brings them back\n")
 	require.NotZero(t, failed.Code)
 	require.Contains(t, failed.All, "there is no way in, and ingress traffic fails: Deployment istio-system/istio-ingressgateway wants 0 pods: "+
 		"`kubectl -n istio-system scale deployment istio-ingressgateway --replicas=2` brings them back")

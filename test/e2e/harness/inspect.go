@@ -141,3 +141,6 @@ func Eventually(t *testing.T, limit time.Duration, condition func(context.Contex
 
 // PeerAuthentications is the resource of that kind of Istio's.
 var PeerAuthentications = schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: "peerauthentications"}
+
+// MutatingWebhookConfigurations is the resource of that kind.
+var MutatingWebhookConfigurations = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingwebhookconfigurations"}
