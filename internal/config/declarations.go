@@ -250,7 +250,7 @@ var declarations = []declaration{{
 	rule: wholeSeconds(1, 3600, func(c *Config) *time.Duration { return &c.ConvergeTimeout }),
 }, {
 	Key: Key{"promotion", "",
-		"The promotion that is under way, as `canary promote` writes it and takes it out at the end; not for people."},
+		"The promotion that is under way, or was taken back, as `canary promote` writes it; not for people."},
 	rule: text("what `canary promote` writes",
 		func(c *Config) *string { return &c.Promotion }, func(value string) bool { return json.Valid([]byte(value)) }),
 	example: "{}",
