@@ -172,7 +172,7 @@ func TestStatus(t *testing.T) {
 				require.Equal(t, tc.code, code)
 				require.Empty(t, stderr)
 				require.True(t, f.closed)
-				require.Equal(t, release.App{Namespace: "shop", Name: "web", Host: "web.test"}, f.app)
+				require.Equal(t, release.App{Namespace: "shop", Name: "web", Hosts: []string{"web.test"}}, f.app)
 				goldie.New(t).Assert(t, "status-"+name+"-"+output, []byte(stdout))
 			}
 		})

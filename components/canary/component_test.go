@@ -150,7 +150,7 @@ func TestUpdateOrder(t *testing.T) {
 	connect := func(_ context.Context, kubeconfig, contextName string, got release.App) (rollout.Cluster, error) {
 		require.Equal(t, "a kubeconfig", kubeconfig)
 		require.Equal(t, "a context", contextName)
-		require.Equal(t, release.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}, got)
+		require.Equal(t, release.App{Namespace: "app-example", Name: "app-example", Hosts: []string{"app-example.app-example.localhost"}}, got)
 		return app, nil
 	}
 	cfg := configuration(t, map[string]string{"canaryWeight": "50"})

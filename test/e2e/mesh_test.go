@@ -115,7 +115,7 @@ func (s apiServer) get(ctx context.Context, pod *corev1.Pod) (status int, body s
 // TestProxiesHoldSubsets reads what Envoy itself says of its clusters, which the first update waits for.
 func TestProxiesHoldSubsets(t *testing.T) {
 	p := harness.Shared(t)
-	app := release.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}
+	app := release.App{Namespace: "app-example", Name: "app-example", Hosts: []string{"app-example.app-example.localhost"}}
 	start := time.Now()
 	require.NoError(t, converge.WaitClusters(t.Context(), p.Client(t), app, 10*time.Second, func(line string) { t.Log(line) }))
 	t.Logf("every proxy holds both subsets, read in %v", time.Since(start))
