@@ -84,6 +84,13 @@ func TestOutputs(t *testing.T) {
 			object: "store/shop",
 		},
 		{
+			name:    "several hosts",
+			options: map[string]string{"host": "www.example.com,shop.example.com"},
+			url:     "http://www.example.com",
+			split:   map[string]any{"stable": 100.0, "canary": 0.0},
+			object:  "app-example/app-example",
+		},
+		{
 			name: "existing cluster",
 			options: map[string]string{
 				"clusterProvider": "existing", "kubeconfig": "~/.kube/config", "httpPort": "8080",

@@ -1,7 +1,6 @@
 package envoy
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -129,7 +128,7 @@ func parseRoutes(dump io.Reader, app release.App) (Routes, error) {
 		}
 		return Routes{}, fmt.Errorf("route dump: %w", err)
 	}
-	s := reading{app: app, served: map[string]bool{}, plain: map[string]bool{}}
+	s := reading{app: app, served: map[string]bool{}, plain: map[string]bool{}, foreign: map[string]bool{}}
 	for _, config := range parsed.Configs {
 		for _, host := range config.RouteConfig.VirtualHosts {
 			if err := s.add(config.RouteConfig.Name, host); err != nil {
@@ -146,8 +145,9 @@ type reading struct {
 	Routes
 	app release.App
 	// served are the external hosts with a virtual host that is to lead to the app, and
-	// plain those with one for plain HTTP that is to redirect.
-	served, plain map[string]bool
+	// plain those with one for plain HTTP that is to redirect; foreign are those with a
+	// route of the VirtualService Foreign.
+	served, plain, foreign map[string]bool
 }
 
 // add takes in a virtual host of the named routes.
@@ -183,7 +183,12 @@ func (s *reading) add(routes string, vhost virtualHost) error {
 	}
 	for _, route := range vhost.Routes {
 		if from := route.Metadata.object("virtual-service"); from != "" && from != app.Namespace+"/"+app.Name {
-			s.addForeign(from, external)
+			if s.Foreign == "" {
+				s.Foreign = from
+			}
+			if s.Foreign == from {
+				maps.Copy(s.foreign, external)
+			}
 		}
 		switch {
 		case route.Route == nil:
@@ -201,37 +206,24 @@ func (s *reading) add(routes string, vhost virtualHost) error {
 	return nil
 }
 
-// addForeign takes in a route of another VirtualService for some external hosts. Of
-// several VirtualServices the first is told.
-func (s *reading) addForeign(from string, hosts map[string]bool) {
-	s.Foreign = cmp.Or(s.Foreign, from)
-	if s.Foreign != from {
-		return
-	}
-	for _, host := range s.app.Hosts {
-		if hosts[host] && !slices.Contains(s.ForeignHosts, host) {
-			s.ForeignHosts = append(s.ForeignHosts, host)
-		}
-	}
-}
-
 // compareHosts finds the external hosts that are not served as the others are. Where
 // one is redirected to HTTPS, all are to be: the app's Gateway has them in one server.
 func (s *reading) compareHosts() {
 	if !s.Host {
 		return
 	}
-	s.Lacks = s.without(s.served)
-	if open := s.without(s.plain); len(s.plain) > 0 && len(open) > 0 && s.Odd == "" {
+	s.Lacks = s.hosts(s.served, false)
+	s.ForeignHosts = s.hosts(s.foreign, true)
+	if open := s.hosts(s.plain, false); len(s.plain) > 0 && len(open) > 0 && s.Odd == "" {
 		s.Odd = "does not redirect HTTP to HTTPS for " + strings.Join(open, ", ")
 	}
 }
 
-// without are the external hosts that are not among some.
-func (s *reading) without(some map[string]bool) []string {
+// hosts are the external hosts that are among some, or are not, in the app's order.
+func (s *reading) hosts(some map[string]bool, among bool) []string {
 	var hosts []string
 	for _, host := range s.app.Hosts {
-		if !some[host] {
+		if some[host] == among {
 			hosts = append(hosts, host)
 		}
 	}

@@ -86,9 +86,9 @@ func TestForeignGateway(t *testing.T) {
 func TestForeignVirtualService(t *testing.T) {
 	t.Parallel()
 	for want, hosts := range map[string][]string{
-		"VirtualService default/other takes requests for the app's host a.example: take the host out of it, or remove it":             {"a.example"},
+		"VirtualService default/other takes requests for the app's host a.example: take the host out of it, or remove it":              {"a.example"},
 		"VirtualService default/other takes requests for the app's hosts a.example, b.example: take the hosts out of it, or remove it": {"a.example", "b.example"},
-		"VirtualService default/other takes requests for the app's Service: take its name out of it, or remove it":                    nil,
+		"VirtualService default/other takes requests for the app's Service: take its name out of it, or remove it":                     nil,
 	} {
 		require.Equal(t, want, ForeignVirtualService("default/other", hosts).String())
 	}

@@ -235,7 +235,7 @@ func TestForeignRoute(t *testing.T) {
 	t.Logf("up: exit code %d after %.1f s: %s", failed.Code, failed.Took.Seconds(), failed.All)
 	t.Logf("status: exit code %d: %s", status.Code, status.All)
 	require.NotZero(t, failed.Code)
-	require.Contains(t, failed.All, "VirtualService default/other takes requests for the app's host: take the host out of it, or remove it")
+	require.Contains(t, failed.All, "VirtualService default/other takes requests for the app's host "+a.Host+": take the host out of it, or remove it")
 	require.Equal(t, 1, status.Code)
 	require.Contains(t, status.All, "with a route of VirtualService default/other")
 	require.NotContains(t, status.All, "there is no ingress traffic")
