@@ -71,6 +71,7 @@ func program(ctx *pulumi.Context) error {
 	}
 
 	ctx.Export("url", app.URL)
+	ctx.Export("hosts", pulumi.ToStringArray(cfg.Hosts))
 	ctx.Export("split", app.Split)
 	ctx.Export("certificate", pulumi.String(cfg.TLS.Certificate))
 	ctx.Export("virtualService", app.VirtualService)

@@ -8,6 +8,25 @@ set -eu
 # shellcheck source-path=SCRIPTDIR source=lib/cluster.sh
 . "$(dirname -- "$0")/lib/cluster.sh"
 
+# import_images imports images. k3d sends one stream to all nodes; when one of them ends its import a moment before the
+# stream does, k3d says "Failed to copy read stream", and then waits for ever for the others, whose streams it never ends.
+# That import is ended here, and "$work/broken" is left.
+import_images() {
+  # shellcheck disable=SC2016 # for the shell below, whose process becomes k3d
+  {
+    (k3d_environment && exec /bin/sh -c 'echo $$ >"$0" && exec k3d "$@"' "$work/k3d" \
+      image import --mode direct --cluster "$CLUSTER_NAME" -- "$@") 2>&1 || : >"$work/failed"
+  } | while IFS= read -r line; do
+    printf '%s\n' "$line"
+    case $line in
+      *'Failed to copy read stream'*)
+        : >"$work/broken"
+        kill "$(cat "$work/k3d")" 2>/dev/null || :
+        ;;
+    esac
+  done | relay_k3d
+}
+
 require_name
 require_docker
 require_k3d
@@ -36,6 +55,11 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' HUP INT TERM PIPE
 
 log "cluster $CLUSTER_NAME: importing $# image(s) into its nodes"
-{ run_k3d image import --mode direct --cluster "$CLUSTER_NAME" -- "$@" 2>&1 || : >"$work/failed"; } | relay_k3d
+attempt=1
+while import_images "$@" && [ -e "$work/broken" ] && [ "$attempt" -lt 3 ]; do
+  log "cluster $CLUSTER_NAME: k3d's import broke off and would never end: importing again"
+  rm -f "$work/broken" "$work/failed" "$work/errors"
+  attempt=$((attempt + 1))
+done
 [ ! -e "$work/failed" ] || fail "cluster $CLUSTER_NAME: images could not be imported. k3d says: $(first_k3d_error)"
 printf '%s\n' "$@"

@@ -20,6 +20,7 @@ const token = "very-secret-token"
 //   - FAKE_CREATE=fail: create stops with an error after FAKE_NODES nodes and leaves them there.
 //   - FAKE_CREATE=hang: create stays there and logs on.
 //   - FAKE_START, FAKE_KUBECONFIG, FAKE_IMPORT=fail: that command fails.
+//   - FAKE_IMPORT=break, or =break once: import says that a stream broke off, and stays there.
 func fakeK3d(folder string, args []string) error {
 	kubeconfig := os.Getenv("KUBECONFIG")
 	if kubeconfig == "" {
@@ -56,8 +57,19 @@ func fakeK3d(folder string, args []string) error {
 		}
 		return nil
 	case "image import":
-		if os.Getenv("FAKE_IMPORT") == "fail" {
+		switch os.Getenv("FAKE_IMPORT") {
+		case "fail":
 			return errors.New("failed to import images in node")
+		case "break", "break once":
+			broken := filepath.Join(folder, "import-broken")
+			if _, err := os.Stat(broken); err == nil && os.Getenv("FAKE_IMPORT") == "break once" {
+				break
+			}
+			if err := os.WriteFile(broken, nil, 0o600); err != nil {
+				return err
+			}
+			fmt.Fprintln(os.Stderr, `time="2026-11-27T18:25:00Z" level=error msg="Failed to copy read stream. write unix @->docker.sock: use of closed network connection"`)
+			time.Sleep(time.Minute)
 		}
 		info(fmt.Sprintf("imported %q in mode %s into %s", rest, values["--mode"], values["--cluster"]))
 		return nil

@@ -127,4 +127,16 @@ func TestImportImages(t *testing.T) {
 		m.change(func(w *world) { w.Images = []string{"app:1"} })
 		m.refuses("cluster-import-images.sh", "k3d says: failed to import images in node")
 	})
+	t.Run("k3d's stream breaks off", func(t *testing.T) {
+		t.Parallel()
+		m := ownImages(t, "IMAGES=app:1", "FAKE_IMPORT=break once")
+		m.change(func(w *world) { w.Images = []string{"app:1"} })
+		m.succeeds("cluster-import-images.sh")
+		require.Len(t, m.calls("k3d"), 2)
+
+		m = ownImages(t, "IMAGES=app:1", "FAKE_IMPORT=break")
+		m.change(func(w *world) { w.Images = []string{"app:1"} })
+		m.refuses("cluster-import-images.sh", "k3d says: Failed to copy read stream. write unix @->docker.sock: use of closed network connection")
+		require.Len(t, m.calls("k3d"), 3)
+	})
 }

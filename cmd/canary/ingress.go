@@ -20,7 +20,7 @@ func (r *requests) needsForward(ctx context.Context, outputs *stack.Outputs) (ne
 	if err != nil {
 		return false, ""
 	}
-	host := app.Host
+	host := app.Hosts[0]
 	if strings.HasSuffix(host, ".localhost") {
 		return outputs.Existing, ""
 	}

@@ -77,11 +77,12 @@ requests have one that names the subset. When one is missing, the verdict is
 Requests are GET. None is sent twice and no redirect is followed. A request
 has failed when it has no whole answer or a status of 400 or above.
 
-Ingress traffic goes to the stack's url; a certificate that the stack has given its
-host is trusted, whoever has signed it. On an existing cluster a host below
-.localhost leads nowhere, so there it goes through a port-forward to one pod of
-the ingress gateway. Mesh traffic is sent by a pod with a sidecar, which is made
-for the run in the app's namespace and removed after.
+Ingress traffic goes to the stack's url, so of several hosts to the first; a
+certificate that the stack has given its hosts is trusted, whoever has signed it.
+On an existing cluster a host below .localhost leads nowhere, so there it goes
+through a port-forward to one pod of the ingress gateway. Mesh traffic is sent by
+a pod with a sidecar, which is made for the run in the app's namespace and
+removed after.
 
 Exit codes: 0 within the bound, 1 outside, 2 requests failed, 3 wrong usage,
 cannot run, or cannot tell.`,
@@ -226,7 +227,7 @@ func (r *requests) options(outputs *stack.Outputs) (traffic.Options, error) {
 }
 
 // trusted are the system's certificates, and the one that the stack itself has given
-// its host; nil are the system's alone.
+// its hosts; nil are the system's alone.
 func trusted(outputs *stack.Outputs) *x509.CertPool {
 	if outputs.Certificate == "" {
 		return nil

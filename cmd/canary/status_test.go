@@ -143,7 +143,7 @@ func TestStatus(t *testing.T) {
 		"foreign": {func(p *picture) {
 			shut, caller := ingress(evenly), egress
 			shut.Lags, shut.Says = true, "serves stable 50 / canary 50 and redirects all requests to HTTPS"
-			shut.Foreign = "Gateway default/other redirects requests for the app's host to HTTPS: take the host out of it, or remove it"
+			shut.Foreign = "Gateway default/other redirects requests for the app's host web.test to HTTPS: take the host out of it, or remove it"
 			caller.Namespace, caller.Pod = "default", "caller"
 			caller.Says = "has no route for the app: Sidecar default/narrow leaves the app out, so that its requests to the app are not split"
 			p.proxies = []converge.ProxyStatus{shut, caller, serves("web-1", evenly, false)}
@@ -191,7 +191,7 @@ func TestStatus(t *testing.T) {
 				require.Equal(t, tc.code, code)
 				require.Empty(t, stderr)
 				require.True(t, f.closed)
-				require.Equal(t, release.App{Namespace: "shop", Name: "web", Host: "web.test"}, f.app)
+				require.Equal(t, release.App{Namespace: "shop", Name: "web", Hosts: []string{"web.test"}}, f.app)
 				goldie.New(t).Assert(t, "status-"+name+"-"+output, []byte(stdout))
 			}
 		})

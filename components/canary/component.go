@@ -42,7 +42,7 @@ func (a *Args) check() error {
 type Canary struct {
 	pulumi.ResourceState
 
-	// URL is where ingress traffic reaches the app.
+	// URL is where ingress traffic reaches the app, by its first host.
 	URL pulumi.StringOutput `pulumi:"url"`
 	// Split is the percentage of each subset.
 	Split pulumi.MapOutput `pulumi:"split"`
@@ -122,7 +122,7 @@ func RollBackFirst(ctx *pulumi.Context, args *Args, needed []pulumi.Resource) (a
 	return phases.rollBack().ApplyT(func(any) []pulumi.Resource { return needed }).(pulumi.ResourceArrayOutput), nil
 }
 
-// url is where ingress traffic reaches the app. The port is that of this machine
+// url is where ingress traffic reaches the app, by its first host. The port is that of this machine
 // which leads into a k3d cluster; an existing cluster has its own way in.
 func url(c *config.Config) string {
 	scheme, port, usual := "http", c.Cluster.HTTPPort, 80
@@ -130,9 +130,9 @@ func url(c *config.Config) string {
 		scheme, port, usual = "https", c.Cluster.HTTPSPort, 443
 	}
 	if c.Cluster.Provider == config.ProviderExisting || port == usual || port == 0 {
-		return scheme + "://" + c.Host
+		return scheme + "://" + c.Hosts[0]
 	}
-	return fmt.Sprintf("%s://%s:%d", scheme, c.Host, port)
+	return fmt.Sprintf("%s://%s:%d", scheme, c.Hosts[0], port)
 }
 
 // split is the percentage of each subset.

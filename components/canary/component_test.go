@@ -84,6 +84,13 @@ func TestOutputs(t *testing.T) {
 			object: "store/shop",
 		},
 		{
+			name:    "several hosts",
+			options: map[string]string{"host": "www.example.com,shop.example.com"},
+			url:     "http://www.example.com",
+			split:   map[string]any{"stable": 100.0, "canary": 0.0},
+			object:  "app-example/app-example",
+		},
+		{
 			name: "existing cluster",
 			options: map[string]string{
 				"clusterProvider": "existing", "kubeconfig": "~/.kube/config", "httpPort": "8080",
@@ -150,7 +157,7 @@ func TestUpdateOrder(t *testing.T) {
 	connect := func(_ context.Context, kubeconfig, contextName string, got release.App) (rollout.Cluster, error) {
 		require.Equal(t, "a kubeconfig", kubeconfig)
 		require.Equal(t, "a context", contextName)
-		require.Equal(t, release.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}, got)
+		require.Equal(t, release.App{Namespace: "app-example", Name: "app-example", Hosts: []string{"app-example.app-example.localhost"}}, got)
 		return app, nil
 	}
 	cfg := configuration(t, map[string]string{"canaryWeight": "50"})

@@ -23,17 +23,17 @@ const (
 	meshGateway = "mesh"
 )
 
-// gatewayObject opens the app's host at the ingress gateway.
+// gatewayObject opens the app's hosts at the ingress gateway.
 func gatewayObject(c *config.Config) istioObject {
 	servers := []*networkingv1.Server{{
 		Port:  &networkingv1.Port{Number: 80, Name: "http", Protocol: "HTTP"},
-		Hosts: []string{c.Host},
+		Hosts: c.Hosts,
 	}}
 	if c.TLS.On() {
 		servers[0].Tls = &networkingv1.ServerTLSSettings{HttpsRedirect: true}
 		servers = append(servers, &networkingv1.Server{
 			Port:  &networkingv1.Port{Number: 443, Name: "https", Protocol: "HTTPS"},
-			Hosts: []string{c.Host},
+			Hosts: c.Hosts,
 			Tls: &networkingv1.ServerTLSSettings{
 				Mode: networkingv1.ServerTLSSettings_SIMPLE, CredentialName: cmp.Or(c.TLS.Secret, tlsSecretName(c)),
 			},
@@ -56,7 +56,7 @@ func destinationRuleObject(c *config.Config) istioObject {
 	})
 }
 
-// virtualServiceObject is the split. One route serves the app's host at the ingress
+// virtualServiceObject is the split. One route serves the app's hosts at the ingress
 // gateway and its name inside the mesh, so both kinds of traffic split alike.
 func virtualServiceObject(c *config.Config) istioObject {
 	to := func(subset string, weight int32) *networkingv1.HTTPRouteDestination {
@@ -71,7 +71,7 @@ func virtualServiceObject(c *config.Config) istioObject {
 	}
 	split := weights(c)
 	return routingObject(c, "VirtualService", &networkingv1.VirtualService{
-		Hosts:    []string{c.Name, c.Host},
+		Hosts:    append([]string{c.Name}, c.Hosts...),
 		Gateways: []string{meshGateway, c.Name},
 		Http: []*networkingv1.HTTPRoute{{
 			Route: []*networkingv1.HTTPRouteDestination{to(release.Stable, split.Stable), to(release.Canary, split.Canary)},

@@ -3,6 +3,7 @@ package canary
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 func TestRouting(t *testing.T) {
 	t.Parallel()
 	elsewhere := map[string]string{"name": "shop", "namespace": "store", "host": "shop.example.com", "canaryWeight": "50"}
+	several := map[string]string{"name": "shop", "host": "shop.example.com, www.example.com"}
 	cases := []struct {
 		golden, token string
 		options       map[string]string
@@ -30,6 +32,9 @@ func TestRouting(t *testing.T) {
 			"clusterProvider": "existing", "kubeconfig": "~/.kube/config", "istioInstall": "false", "istioGateway": "ingress",
 		}},
 		{"user-gateway", gatewayType, elsewhere},
+		{"hosts-gateway", gatewayType, several},
+		{"hosts-virtualservice", virtualServiceType, several},
+		{"hosts-tls-gateway", gatewayType, with(several, "tlsSecret", "shop-tls")},
 		{"tls-gateway", gatewayType, map[string]string{"tlsSecret": "shop-tls"}},
 		{"user-destinationrule", destinationRuleType, elsewhere},
 		{"user-virtualservice", virtualServiceType, elsewhere},
@@ -40,6 +45,31 @@ func TestRouting(t *testing.T) {
 			golden(t, tc.golden, find(t, preview(t, tc.options), tc.token, "app"))
 		})
 	}
+}
+
+// with has one option more.
+func with(options map[string]string, key, value string) map[string]string {
+	all := maps.Clone(options)
+	all[key] = value
+	return all
+}
+
+// A change of the hosts is an update of the two objects that have them, and replaces neither.
+func TestHostsChangeTwoObjects(t *testing.T) {
+	t.Parallel()
+	before := preview(t, map[string]string{"host": "shop.example.com"})
+	after := preview(t, map[string]string{"host": "shop.example.com www.example.com"})
+	require.Len(t, after.All(), len(before.All()))
+	var changed []string
+	for _, was := range before.All() {
+		is := find(t, after, was.Type, was.Name)
+		require.Equal(t, was.Dependencies, is.Dependencies)
+		require.Equal(t, was.Inputs["metadata"], is.Inputs["metadata"])
+		if !was.Inputs.DeepEquals(is.Inputs) {
+			changed = append(changed, was.Type)
+		}
+	}
+	require.ElementsMatch(t, []string{gatewayType, virtualServiceType}, changed)
 }
 
 // A weight change is one update of one object.

@@ -56,11 +56,11 @@ func secretArgs(c *config.Config, s subset) *corev1.SecretArgs {
 	}
 }
 
-// tlsSecretName is the name of the Secret with the host's certificate. Other apps have
+// tlsSecretName is the name of the Secret with the hosts' certificate. Other apps have
 // theirs in the same namespace.
 func tlsSecretName(c *config.Config) string { return c.Namespace + "-" + c.Name + "-tls" }
 
-// tlsSecretArgs holds the host's certificate and its key, where the gateway's pods look
+// tlsSecretArgs holds the hosts' certificate and its key, where the gateway's pods look
 // for it. Both are written at once, so no proxy ever sees a pair that does not fit.
 func tlsSecretArgs(c *config.Config) *corev1.SecretArgs {
 	meta := metadata(c, tlsSecretName(c), map[string]string{release.LabelName: c.Name}, nil)

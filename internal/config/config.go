@@ -21,9 +21,10 @@ type Config struct {
 	Namespace string
 	// CreateNamespace is whether the stack makes the namespace; with false it is there and somebody else's.
 	CreateNamespace bool
-	// Host is the DNS name of ingress traffic, in lower case, with at least one dot.
-	Host string
-	// TLS is how Host is served to the outside.
+	// Hosts are the DNS names of ingress traffic, at least one and each once, in lower case, with at
+	// least one dot. The first is the main host, which the app's URL has.
+	Hosts []string
+	// TLS is how Hosts are served to the outside.
 	TLS TLS
 	// StableImage is the stable subset's image, by tag or digest; "" is the example app.
 	StableImage string

@@ -42,14 +42,14 @@ var declarations = []declaration{{
 	rule: trueOrFalse(func(c *Config) *bool { return &c.CreateNamespace }),
 }, {
 	Key: Key{"host", "",
-		"DNS name of ingress traffic, in lower case and without wildcards, at most 253 characters; empty means <name>.<namespace>.localhost."},
-	rule: text("a DNS name in lower case with at least one dot, at most 253 characters, no wildcard, no IP address, not the Service's own name",
-		func(c *Config) *string { return &c.Host }, isHost),
+		"DNS names of ingress traffic, separated by commas or spaces, in lower case and without wildcards, at most 253 characters each; the first is the one of the app's URL. Empty means <name>.<namespace>.localhost."},
+	rule: rule{"DNS names in lower case with at least one dot, at most 253 characters each, no wildcard, no IP address, not the Service's own name, " +
+		"each once, separated by commas or spaces", setHosts},
 	example: "app-example.localhost",
 }, {
 	Key: Key{"tlsCertificate", "",
-		"Certificate of host, with the chain above it, " + pemAllowed + "; host is then served over HTTPS, and HTTP redirects there. Empty means HTTP alone."},
-	rule:    pem("a certificate of host", func(c *Config) *string { return &c.TLS.Certificate }),
+		"Certificate of every name in host, with the chain above it, " + pemAllowed + "; they are then served over HTTPS, and HTTP redirects there. Empty means HTTP alone."},
+	rule:    pem("a certificate of every name in host", func(c *Config) *string { return &c.TLS.Certificate }),
 	example: "certificate.pem",
 }, {
 	Key: Key{"tlsKey", "",

@@ -75,9 +75,12 @@ func checkPromises(t *testing.T, c *Config) {
 	require.Positive(t, c.StableReplicas)
 	require.LessOrEqual(t, len(c.Name+"-canary"), 63)
 	require.NotEmpty(t, c.Namespace)
-	require.Contains(t, c.Host, ".")
-	require.Equal(t, strings.ToLower(c.Host), c.Host)
-	require.NotContains(t, serviceHosts(c), c.Host)
+	require.NotEmpty(t, c.Hosts)
+	for i, host := range c.Hosts {
+		require.True(t, isHost(host))
+		require.NotContains(t, serviceHosts(c), host)
+		require.NotContains(t, c.Hosts[:i], host)
+	}
 	require.False(t, c.StableImage != "" && c.CanaryImage == "")
 	require.Equal(t, c.Cluster.Provider == ProviderExisting, c.Cluster.Kubeconfig != "")
 	require.True(t, c.Istio.Install || c.Cluster.Provider == ProviderExisting)

@@ -71,8 +71,8 @@ func (p *parser) derive() {
 			p.refuse("namespace", ", which means name's "+p.show(mustFind("name"), c.Name), "")
 		}
 	}
-	if c.Host == "" {
-		c.Host = c.Name + "." + c.Namespace + ".localhost"
+	if p.good("host") && len(c.Hosts) == 0 {
+		c.Hosts = []string{c.Name + "." + c.Namespace + ".localhost"}
 	}
 	if c.CanaryImage == "" {
 		c.CanaryImage = c.StableImage
@@ -127,9 +127,7 @@ func (p *parser) checkTogether() {
 		}
 		p.refuse("namespace", which+" with createNamespace true", "pulumi config set createNamespace false")
 	}
-	if p.good("name", "namespace", "host") && slices.Contains(serviceHosts(c), c.Host) {
-		p.refuse("host", ", which is the Service's own name", "pulumi config rm host")
-	}
+	p.checkHosts()
 	p.checkTLS()
 	if p.good("istioInstall", "istioNamespace") && c.Istio.Install && c.Istio.Namespace != defaultIstioNamespace {
 		p.refuse("istioNamespace", " with istioInstall true", "pulumi config rm istioNamespace")
@@ -158,6 +156,22 @@ func (p *parser) checkTogether() {
 	}
 	if p.good("istioInstall") && !c.Istio.Install {
 		p.refuse("istioInstall", with, "")
+	}
+}
+
+// checkHosts looks at the hosts that are names, also when others are none.
+func (p *parser) checkHosts() {
+	c := &p.config
+	if !p.good("name", "namespace") {
+		return
+	}
+	own := slices.DeleteFunc(slices.Clone(c.Hosts), func(host string) bool { return !slices.Contains(serviceHosts(c), host) })
+	switch {
+	case len(own) == 0:
+	case own[0] == p.values["host"]:
+		p.refuse("host", ", which is the Service's own name", "pulumi config rm host")
+	default:
+		p.refuse("host", ", of which "+p.showAll(mustFind("host"), own)+" cannot be used, as the Service's own name", "")
 	}
 }
 

@@ -18,7 +18,7 @@ func TestParseDefaults(t *testing.T) {
 	config, err := Parse(nil)
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(&Config{
-		Name: "app-example", Namespace: "app-example", CreateNamespace: true, Host: "app-example.app-example.localhost",
+		Name: "app-example", Namespace: "app-example", CreateNamespace: true, Hosts: []string{"app-example.app-example.localhost"},
 		StableReplicas: 1, CanaryReplicas: 1, StableMaxReplicas: 1, CanaryMaxReplicas: 1, ContainerPort: 8080, Protocol: "http", Readiness: Readiness{"http", 8080, "/"}, StartSeconds: 600, DrainSeconds: 20,
 		Env: Environment{}, CanaryEnv: Environment{},
 		Cluster: Cluster{Provider: ProviderK3d, Name: "canary", Agents: 3, K3sImage: pins.K3sImage, HTTPPort: 80},
@@ -34,7 +34,7 @@ func TestParseEveryKey(t *testing.T) {
 	t.Parallel()
 	digest := "ghcr.io/me/app@sha256:" + strings.Repeat("0a", 32)
 	config, err := Parse(map[string]string{
-		"canaryWeight": "12.5", "name": "shop", "namespace": "store", "createNamespace": "false", "host": "shop.example.com",
+		"canaryWeight": "12.5", "name": "shop", "namespace": "store", "createNamespace": "false", "host": "shop.example.com www.example.com",
 		"stableImage": "localhost:5000/shop:1", "canaryImage": digest, "stableReplicas": "4", "canaryReplicas": "2", "canaryMaxReplicas": "6",
 		"containerPort": "9000", "protocol": "grpc", "readinessProtocol": "http", "readinessPort": "9001", "readinessPath": "/ready?deep=1",
 		"imagePullSecret": "ghcr.io", "startSeconds": "90", "drainSeconds": "3600",
@@ -47,7 +47,7 @@ func TestParseEveryKey(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(&Config{
-		CanaryWeight: 1250, Name: "shop", Namespace: "store", Host: "shop.example.com",
+		CanaryWeight: 1250, Name: "shop", Namespace: "store", Hosts: []string{"shop.example.com", "www.example.com"},
 		StableImage: "localhost:5000/shop:1", CanaryImage: digest, StableReplicas: 4, CanaryReplicas: 2, StableMaxReplicas: 4, CanaryMaxReplicas: 6,
 		ContainerPort: 9000, Protocol: "grpc", Readiness: Readiness{"http", 9001, "/ready?deep=1"},
 		ImagePullSecret: "ghcr.io", StartSeconds: 90, DrainSeconds: 3600,
@@ -73,12 +73,12 @@ func TestParseDerives(t *testing.T) {
 		want   string
 	}{
 		{"namespace from name", map[string]string{"name": "shop"}, func(c *Config) string { return c.Namespace }, "shop"},
-		{"host from name and namespace", map[string]string{"name": "shop", "namespace": "store"}, func(c *Config) string { return c.Host }, "shop.store.localhost"},
+		{"host from name and namespace", map[string]string{"name": "shop", "namespace": "store"}, func(c *Config) string { return strings.Join(c.Hosts, ",") }, "shop.store.localhost"},
 		{"canary image from stable image", map[string]string{"stableImage": "a:1"}, func(c *Config) string { return c.CanaryImage }, "a:1"},
 		{"canary image beside the example app", map[string]string{"canaryImage": "a:1"}, func(c *Config) string { return c.StableImage }, ""},
 		{"tag from version", map[string]string{"istioVersion": "1.2.3"}, func(c *Config) string { return c.Istio.Tag }, "1.2.3"},
 		{"readiness of a gRPC app", map[string]string{"protocol": "grpc"}, func(c *Config) string { return c.Readiness.Protocol }, "grpc"},
-		{"empty is absent", map[string]string{"namespace": "", "host": ""}, func(c *Config) string { return c.Host }, "app-example.app-example.localhost"},
+		{"empty is absent", map[string]string{"namespace": "", "host": ""}, func(c *Config) string { return strings.Join(c.Hosts, ",") }, "app-example.app-example.localhost"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -183,6 +183,23 @@ func TestParseAllProblemsAtOnce(t *testing.T) {
   convergeTimeout: found "60s"; allowed: a whole number from 1 to 3600; for example: pulumi config set convergeTimeout 60
   canaryWieght: no such key; nearest: canaryWeight; run: pulumi config rm canaryWieght
   zeal: no such key; nearest: env; run: pulumi config rm zeal`)
+}
+
+// Of a list everything that is wrong is told at once, by whatever rule.
+func TestParseHosts(t *testing.T) {
+	t.Parallel()
+	const allowed = "; allowed: DNS names in lower case with at least one dot, at most 253 characters each, no wildcard, no IP address, not the Service's own name, " +
+		"each once, separated by commas or spaces; for example: pulumi config set host app-example.localhost"
+	values := map[string]string{"name": "hunter2", "host": "hunter2.hunter2 x hunter2.hunter2"}
+	_, err := Parse(values)
+	require.EqualError(t, err, `2 problems in the stack's configuration:
+  host: found "hunter2.hunter2 x hunter2.hunter2", of which "x" cannot be used, and "hunter2.hunter2" cannot be used twice`+allowed+`
+  host: found "hunter2.hunter2 x hunter2.hunter2", of which "hunter2.hunter2" cannot be used, as the Service's own name`+allowed)
+
+	_, err = parse(values, func(key string) bool { return key == "host" })
+	require.EqualError(t, err, `2 problems in the stack's configuration:
+  host: found a value that is not shown`+allowed+`
+  host: found a value that is not shown, of which a value that is not shown cannot be used, as the Service's own name`+allowed)
 }
 
 func TestParseHidesSecrets(t *testing.T) {

@@ -58,6 +58,14 @@ func (p *parser) show(declared declaration, value string) string {
 	return quote(value)
 }
 
+// showAll quotes some of the values that a key holds, unless it is secret.
+func (p *parser) showAll(declared declaration, values []string) string {
+	if p.isSecret(declared) {
+		return "a value that is not shown"
+	}
+	return quoteAll(values)
+}
+
 func (p *parser) isSecret(declared declaration) bool {
 	return declared.hidden || p.secret(declared.Name)
 }
@@ -115,6 +123,15 @@ func quote(value string) string {
 		return strconv.Quote(short) + "…"
 	}
 	return strconv.Quote(value)
+}
+
+// quoteAll quotes every value.
+func quoteAll(values []string) string {
+	quoted := make([]string, len(values))
+	for i, value := range values {
+		quoted[i] = quote(value)
+	}
+	return strings.Join(quoted, ", ")
 }
 
 func shorten(value string) string {

@@ -107,17 +107,52 @@ func setCanaryWeight(c *Config, value string) error {
 	return err
 }
 
+// list takes a value apart that holds several, separated by commas or spaces.
+func list(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+}
+
+// setHosts stores the names that are hosts, also when others are none.
+func setHosts(c *Config, value string) error {
+	hosts := list(value)
+	var bad, twice []string
+	for _, host := range hosts {
+		switch {
+		case !isHost(host):
+			bad = append(bad, host)
+		case !slices.Contains(c.Hosts, host):
+			c.Hosts = append(c.Hosts, host)
+		case !slices.Contains(twice, host):
+			twice = append(twice, host)
+		}
+	}
+	if len(hosts) == 0 || len(hosts) == 1 && len(bad) == 1 {
+		return errNotAllowed
+	}
+	var why []string
+	if len(bad) > 0 {
+		why = append(why, quoteAll(bad)+" cannot be used")
+	}
+	if len(twice) > 0 {
+		why = append(why, quoteAll(twice)+" cannot be used twice")
+	}
+	if len(why) > 0 {
+		return errors.New("of which " + strings.Join(why, ", and "))
+	}
+	return nil
+}
+
 func setImportImages(c *Config, value string) error {
-	images := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	images := list(value)
 	var bad []string
 	for _, image := range images {
 		// k3d finds an image by its tag only.
 		if !isPinnedReference(image) || strings.Contains(image, "@") {
-			bad = append(bad, quote(image))
+			bad = append(bad, image)
 		}
 	}
 	if len(bad) > 0 {
-		return fmt.Errorf("of which %s cannot be used", strings.Join(bad, ", "))
+		return fmt.Errorf("of which %s cannot be used", quoteAll(bad))
 	}
 	c.Cluster.ImportImages = images
 	return nil

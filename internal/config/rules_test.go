@@ -53,13 +53,13 @@ func TestRules(t *testing.T) {
 			allowed: "true or false; for example: pulumi config set createNamespace true",
 		}, {
 			key:  "host",
-			good: []string{"", "shop.example.com", "1.example", long(63) + ".com", strings.Repeat("a.", 126) + "a"},
+			good: []string{"", "shop.example.com", "1.example", long(63) + ".com", strings.Repeat("a.", 126) + "a", "shop.example.com, www.example.com", " a.b\n\tc.d,"},
 			bad: []string{
-				"app-example", "localhost", "*.example.com", "Shop.example.com", "shop.example.com.", "shop..com", "-a.com", "a_b.com",
+				" ", ",", "app-example", "localhost", "*.example.com", "Shop.example.com", "shop.example.com.", "shop..com", "-a.com", "a_b.com",
 				"10.0.0.1", "shop.example.com:80", "http://shop.example.com", long(64) + ".com", strings.Repeat("a.", 126) + "aa",
 			},
-			allowed: "a DNS name in lower case with at least one dot, at most 253 characters, no wildcard, no IP address, " +
-				"not the Service's own name; for example: pulumi config set host app-example.localhost",
+			allowed: "DNS names in lower case with at least one dot, at most 253 characters each, no wildcard, no IP address, " +
+				"not the Service's own name, each once, separated by commas or spaces; for example: pulumi config set host app-example.localhost",
 		}, {
 			key: "stableImage",
 			good: []string{
@@ -210,8 +210,8 @@ func TestRulesInFull(t *testing.T) {
 	const (
 		namespace  = "allowed: a DNS label (a-z, 0-9 and -) of at most 63 characters, not istio-system or kube-*, and default only with createNamespace false; "
 		kubeconfig = "allowed: the path or the content of a kubeconfig, only with clusterProvider existing; "
-		host       = "allowed: a DNS name in lower case with at least one dot, at most 253 characters, no wildcard, no IP address, " +
-			"not the Service's own name; run: pulumi config rm host"
+		host       = "allowed: DNS names in lower case with at least one dot, at most 253 characters each, no wildcard, no IP address, " +
+			"not the Service's own name, each once, separated by commas or spaces; "
 	)
 	for _, tc := range []struct {
 		name   string
@@ -231,10 +231,22 @@ func TestRulesInFull(t *testing.T) {
 		`namespace: found nothing, which means name's "default", with createNamespace true; ` + namespace + `run: pulumi config set createNamespace false`,
 	}, {
 		"host is the Service", map[string]string{"host": "app-example.app-example"},
-		`host: found "app-example.app-example", which is the Service's own name; ` + host,
+		`host: found "app-example.app-example", which is the Service's own name; ` + host + `run: pulumi config rm host`,
 	}, {
 		"host is the Service in full", map[string]string{"host": "a.b.svc.cluster.local", "name": "a", "namespace": "b"},
-		`host: found "a.b.svc.cluster.local", which is the Service's own name; ` + host,
+		`host: found "a.b.svc.cluster.local", which is the Service's own name; ` + host + `run: pulumi config rm host`,
+	}, {
+		"hosts that are none", map[string]string{"host": "a.example,*.example.com B.example"},
+		`host: found "a.example,*.example.com B.example", of which "*.example.com", "B.example" cannot be used; ` + host + `for example: pulumi config set host app-example.localhost`,
+	}, {
+		"a host twice", map[string]string{"host": "a.example b.example a.example a.example"},
+		`host: found "a.example b.example a.example a.example", of which "a.example" cannot be used twice; ` + host + `for example: pulumi config set host app-example.localhost`,
+	}, {
+		"hosts that are none, and a host twice", map[string]string{"host": "a.example localhost a.example"},
+		`host: found "a.example localhost a.example", of which "localhost" cannot be used, and "a.example" cannot be used twice; ` + host + `for example: pulumi config set host app-example.localhost`,
+	}, {
+		"one host is the Service", map[string]string{"host": "shop.example.com a.b.svc", "name": "a", "namespace": "b"},
+		`host: found "shop.example.com a.b.svc", of which "a.b.svc" cannot be used, as the Service's own name; ` + host + `for example: pulumi config set host app-example.localhost`,
 	}, {
 		"existing without kubeconfig", map[string]string{"clusterProvider": "existing"},
 		`kubeconfig: found nothing with clusterProvider "existing"; ` + kubeconfig + `for example: pulumi config set kubeconfig ~/.kube/config`,

@@ -1,14 +1,16 @@
 package config
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
-// TLS is how the ingress gateway serves the app's host: over HTTPS when there is a
+// TLS is how the ingress gateway serves the app's hosts: over HTTPS when there is a
 // certificate, else over HTTP alone.
 type TLS struct {
 	// Certificate is a chain in PEM, the app's own certificate first, and Key its private
@@ -20,7 +22,7 @@ type TLS struct {
 	Ends time.Time
 }
 
-// On reports whether the host is served over HTTPS.
+// On reports whether the hosts are served over HTTPS.
 func (t TLS) On() bool { return t.Certificate != "" || t.Secret != "" }
 
 // endsSoon is how long before its end a certificate is spoken of.
@@ -43,7 +45,7 @@ func pem(what string, field func(*Config) *string) rule {
 	}}
 }
 
-// checkTLS checks that certificate, key and host belong together. That a certificate has
+// checkTLS checks that certificate, key and hosts belong together. That a certificate has
 // ended is no problem of the configuration: nobody changed it, and it must not hold a
 // roll back up.
 func (p *parser) checkTLS() {
@@ -77,8 +79,10 @@ func (p *parser) checkPair(t *TLS) {
 		return
 	}
 	t.Ends = leaf.NotAfter
-	if err := leaf.VerifyHostname(p.config.Host); err != nil && p.good("name", "namespace", "host") {
-		p.refuse("tlsCertificate", fmt.Sprintf(" that is for %s, and host is %q", strings.Join(leaf.DNSNames, ", "), p.config.Host), "")
+	others := slices.DeleteFunc(slices.Clone(p.config.Hosts), func(host string) bool { return leaf.VerifyHostname(host) == nil })
+	if len(others) > 0 && p.good("name", "namespace", "host") {
+		names := cmp.Or(strings.Join(leaf.DNSNames, ", "), "no DNS name")
+		p.refuse("tlsCertificate", fmt.Sprintf(" that is for %s, and not for host %s", names, p.showAll(mustFind("host"), others)), "")
 	}
 }
 
@@ -86,11 +90,12 @@ func (p *parser) checkPair(t *TLS) {
 // ended, or is about to.
 func (c *Config) Warnings(now time.Time) []string {
 	left := c.TLS.Ends.Sub(now)
+	of := fmt.Sprintf("the certificate of %s", strings.Join(c.Hosts, ", "))
 	switch {
 	case c.TLS.Ends.IsZero() || left > endsSoon:
 		return nil
 	case left <= 0:
-		return []string{fmt.Sprintf("the certificate of %s has ended on %s, and clients refuse it: set another as tlsCertificate and tlsKey", c.Host, c.TLS.Ends.UTC().Format(time.DateOnly))}
+		return []string{fmt.Sprintf("%s has ended on %s, and clients refuse it: set another as tlsCertificate and tlsKey", of, c.TLS.Ends.UTC().Format(time.DateOnly))}
 	}
-	return []string{fmt.Sprintf("the certificate of %s ends on %s, in %d days: set another as tlsCertificate and tlsKey before", c.Host, c.TLS.Ends.UTC().Format(time.DateOnly), int(left.Hours()/24))}
+	return []string{fmt.Sprintf("%s ends on %s, in %d days: set another as tlsCertificate and tlsKey before", of, c.TLS.Ends.UTC().Format(time.DateOnly), int(left.Hours()/24))}
 }

@@ -27,9 +27,11 @@ func TestTLS(t *testing.T) {
 	}{
 		"in place":       {values: map[string]string{"host": "shop.example.com", "tlsCertificate": certificate, "tlsKey": key}},
 		"as files":       {values: map[string]string{"host": "www.example.com", "tlsCertificate": filepath.Join(files, "certificate.pem"), "tlsKey": filepath.Join(files, "key.pem")}},
-		"another's key":  {map[string]string{"host": "shop.example.com", "tlsCertificate": certificate, "tlsKey": otherKey}, "that is no pair with tlsKey (private key does not match public key); allowed: a certificate of host in PEM"},
+		"another's key":  {map[string]string{"host": "shop.example.com", "tlsCertificate": certificate, "tlsKey": otherKey}, "that is no pair with tlsKey (private key does not match public key); allowed: a certificate of every name in host in PEM"},
 		"no certificate": {map[string]string{"tlsCertificate": "-----BEGIN nothing", "tlsKey": key}, "that is no pair with tlsKey (failed to find any PEM data in certificate input)"},
-		"for others":     {map[string]string{"host": "mail.example.com", "tlsCertificate": certificate, "tlsKey": key}, `that is for shop.example.com, www.example.com, and host is "mail.example.com"; allowed: `},
+		"for others":     {map[string]string{"host": "mail.example.com", "tlsCertificate": certificate, "tlsKey": key}, `that is for shop.example.com, www.example.com, and not for host "mail.example.com"; allowed: `},
+		"for both":       {values: map[string]string{"host": "www.example.com shop.example.com", "tlsCertificate": certificate, "tlsKey": key}},
+		"for some":       {map[string]string{"host": "a.example.com,shop.example.com,b.example.com", "tlsCertificate": certificate, "tlsKey": key}, `that is for shop.example.com, www.example.com, and not for host "a.example.com", "b.example.com"; allowed: `},
 		"no key":         {map[string]string{"host": "shop.example.com", "tlsCertificate": certificate}, one + "tlsKey: found nothing with tlsCertificate; allowed: the private key of tlsCertificate in PEM, or the path of a file with it; run: pulumi config set --secret tlsKey < key.pem"},
 		"only a key":     {map[string]string{"tlsKey": key}, one + "tlsKey: found a value that is not shown without tlsCertificate; "},
 		"no file":        {map[string]string{"tlsCertificate": "no/such.pem", "tlsKey": key}, `tlsCertificate: found "no/such.pem", which cannot be read: no such file or directory; allowed: `},
@@ -68,6 +70,10 @@ func TestWarnings(t *testing.T) {
 	} {
 		require.Equal(t, want, config.Warnings(ends.Add(-before)))
 	}
+	config, err = Parse(map[string]string{"host": "a.example.com b.example.com", "tlsSecret": "shop-tls"})
+	require.NoError(t, err)
+	config.TLS.Ends = ends
+	require.Contains(t, config.Warnings(ends)[0], "the certificate of a.example.com, b.example.com has ended on 2030-01-20, ")
 	plain, err := Parse(nil)
 	require.NoError(t, err)
 	require.Empty(t, plain.Warnings(ends))

@@ -13,8 +13,8 @@
 //   - A proxy must also hold the clusters of the subsets that get requests by the
 //     split, or it answers them with 503. Those that Snapshot saw to hold both are
 //     not asked again, and those that are not read directly are not asked at all.
-//   - The pods that the app's Gateway selects must have a virtual host for the
-//     app's external host, and there must be at least one such pod. A proxy
+//   - The pods that the app's Gateway selects must have a virtual host for each
+//     external host of the app, and there must be at least one such pod. A proxy
 //     without a virtual host for the app does not serve it: right for an egress
 //     gateway, or for a sidecar whose scope leaves the app out.
 //   - A pod that is ending still serves its open connections, so it counts for

@@ -2,4 +2,4 @@ package converge
 
 import "canary/internal/release"
 
-var exampleApp = release.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}
+var exampleApp = release.App{Namespace: "app-example", Name: "app-example", Hosts: []string{"app-example.app-example.localhost"}}

@@ -58,12 +58,12 @@ func TestForeignObjects(t *testing.T) {
 		"nothing is wrong": {envoys: []fakeEnvoy{{Proxy: gateway("g"), serves: serving(func(*envoy.Routes) {})}}},
 		"another VirtualService": {
 			envoys: []fakeEnvoy{{Proxy: gateway("g"), serves: serving(func(r *envoy.Routes) {
-				r.Splits, r.Foreign = []release.Split{before, after}, "default/other"
+				r.Splits, r.Foreign, r.ForeignHosts = []release.Split{before, after}, "default/other", exampleApp.Hosts
 			})}},
 			after: eager,
 			err: "the split stable 50 / canary 50 is written, but after 2s 1 of 1 proxies do not serve it:\n" +
 				"  mesh/g serves stable 100 / canary 0 and serves stable 50 / canary 50 (with a route of VirtualService default/other)\n" +
-				"the next `pulumi up` checks again, even without a change; VirtualService default/other takes requests for the app's host: " +
+				"the next `pulumi up` checks again, even without a change; VirtualService default/other takes requests for the app's host app-example.app-example.localhost: " +
 				"take the host out of it, or remove it",
 		},
 		"another DestinationRule": {
@@ -95,8 +95,19 @@ func TestForeignObjects(t *testing.T) {
 			asked:  1,
 			err: "the split stable 50 / canary 50 is written, but after 2s 1 of 1 proxies do not serve it:\n" +
 				"  mesh/g serves stable 50 / canary 50 and redirects all requests to HTTPS\n" +
-				"the next `pulumi up` checks again, even without a change; Gateway default/other redirects requests for the app's host to HTTPS: " +
+				"the next `pulumi up` checks again, even without a change; Gateway default/other redirects requests for the app's host app-example.app-example.localhost to HTTPS: " +
 				"take the host out of it, or remove it",
+		},
+		"a gateway without one of the hosts": {
+			envoys: []fakeEnvoy{
+				{Proxy: gateway("g"), serves: serving(func(r *envoy.Routes) { r.Lacks = []string{"a.example", "b.example"} })},
+				{Proxy: sidecar("a"), serves: serving(func(r *envoy.Routes) { r.Lacks = []string{"a.example"} })}, // its scope may leave it out
+			},
+			after: 10 * time.Second,
+			asked: 1,
+			err: "the split stable 50 / canary 50 is written, but after 10s 1 of 2 proxies do not serve it:\n" +
+				"  mesh/g serves stable 50 / canary 50 and has no route for a.example, b.example\n" +
+				"the next `pulumi up` checks again, even without a change; a proxy that lags has usually lost its connection to istiod (port 15012)",
 		},
 		"a gateway without a route, and no such object": {
 			envoys: []fakeEnvoy{{Proxy: gateway("g"), notApp: true}},
@@ -148,7 +159,7 @@ func TestViewOfForeignObjects(t *testing.T) {
 			{
 				Namespace: "mesh", Pod: "g", Gateway: true, Ready: true, Present: true, Splits: []release.Split{after}, Lags: true,
 				Says:    "serves stable 50 / canary 50 and redirects all requests to HTTPS",
-				Foreign: "Gateway default/other redirects requests for the app's host to HTTPS: take the host out of it, or remove it",
+				Foreign: "Gateway default/other redirects requests for the app's host app-example.app-example.localhost to HTTPS: take the host out of it, or remove it",
 			},
 			{
 				Namespace: "mesh", Pod: "caller", Ready: true,

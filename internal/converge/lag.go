@@ -44,7 +44,7 @@ type LagError struct {
 	Timeout time.Duration
 	Serving int       // proxies that hold the split
 	Lagging []Lagging // sorted by namespace and pod
-	// NoGateway is set when no running gateway pod serves the app's host.
+	// NoGateway is set when no running gateway pod serves the app's hosts.
 	NoGateway bool
 	// Starting are pods of the gateway that run and are not ready, as namespace/name.
 	Starting []string
@@ -63,7 +63,7 @@ func (e *LagError) Error() string {
 	case len(e.Starting) > 0:
 		fmt.Fprintf(&b, "no pod of the ingress gateway is ready: there is no ingress traffic; `kubectl describe pod` of %s says why", strings.Join(e.Starting, ", "))
 	case e.NoGateway:
-		b.WriteString("no running pod that the Gateway selects serves its host: there is no ingress traffic; check the ingress gateway's pods and the Gateway's selector")
+		b.WriteString("no running pod that the Gateway selects serves its hosts: there is no ingress traffic; check the ingress gateway's pods and the Gateway's selector")
 	}
 	b.WriteString(listed(e.Lagging))
 	b.WriteString("\nthe next `pulumi up` checks again, even without a change")
@@ -125,7 +125,9 @@ func (m *member) says() string {
 	case m.err != nil:
 		says = "cannot be read: " + m.err.Error()
 	case m.Gateway && m.seen.Present() && !m.seen.Host:
-		says = "has no route for the external host"
+		says = "has no route for an external host"
+	case m.Gateway && len(m.seen.Lacks) > 0:
+		says += " and has no route for " + strings.Join(m.seen.Lacks, ", ")
 	}
 	if m.Ending {
 		says += " (its pod is ending)"

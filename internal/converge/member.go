@@ -41,7 +41,7 @@ func (m *member) update(s envoy.Routes, err error, want release.Split) {
 	case err != nil:
 		m.settled = false
 	case m.Gateway:
-		m.settled = s.Host && s.Holds(want)
+		m.settled = s.Host && len(s.Lacks) == 0 && s.Holds(want)
 	default:
 		m.settled = !s.Present() || s.Holds(want)
 	}
@@ -50,7 +50,7 @@ func (m *member) update(s envoy.Routes, err error, want release.Split) {
 // shut reports whether the member is a gateway that does not let requests through to
 // the app's routes. Its Envoy does not name what is the cause.
 func (m *member) shut() bool {
-	return m.Gateway && m.asked && m.err == nil && (!m.seen.Host || m.seen.Odd != "")
+	return m.Gateway && m.asked && m.err == nil && (!m.seen.Host || len(m.seen.Lacks) > 0 || m.seen.Odd != "")
 }
 
 // foreign is the object of somebody else because of which the member does not serve
@@ -60,7 +60,7 @@ func (m *member) foreign(app release.App, others *mesh.Others) mesh.Foreign {
 	switch {
 	case m.err != nil:
 	case m.seen.Foreign != "":
-		return mesh.ForeignVirtualService(m.seen.Foreign)
+		return mesh.ForeignVirtualService(m.seen.Foreign, m.seen.ForeignHosts)
 	case len(missing) > 0 && m.seen.Clusters.Foreign != "":
 		return mesh.ForeignDestinationRule(m.seen.Clusters.Foreign, missing)
 	case m.shut() && others != nil:

@@ -25,7 +25,7 @@ func (p Proxy) ID() string { return p.Pod + "." + p.Namespace }
 func (p Proxy) String() string { return p.Namespace + "/" + p.Pod }
 
 // proxiesOf picks the pods that run a proxy. gateway selects those that must
-// serve the app's external host.
+// serve the app's external hosts.
 func proxiesOf(pods []corev1.Pod, gateway labels.Selector) []Proxy {
 	var proxies []Proxy
 	for i := range pods {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -14,12 +15,15 @@ import (
 
 // Routes is what one proxy does with requests for the app.
 type Routes struct {
-	Host   bool            // it has a virtual host for the app's external host
+	Host   bool            // it has a virtual host for one of the app's external hosts
+	Lacks  []string        // with Host: the external hosts for which it has none
 	Mesh   bool            // it has a virtual host for the app's Service
 	Splits []release.Split // the distinct splits of its routes; normally one
 	Odd    string          // a route that is no split between the subsets: what it is instead
-	// Foreign is another VirtualService that a route comes from, as namespace/name.
-	Foreign string
+	// Foreign is another VirtualService that a route comes from, as namespace/name, and
+	// ForeignHosts are the external hosts for which it has one; none: for the Service.
+	Foreign      string
+	ForeignHosts []string
 	// Clusters is what the routes can lead to; nil when that was not looked at.
 	Clusters *Clusters
 }
@@ -124,36 +128,52 @@ func parseRoutes(dump io.Reader, app release.App) (Routes, error) {
 		}
 		return Routes{}, fmt.Errorf("route dump: %w", err)
 	}
-	var s Routes
+	s := reading{app: app, served: map[string]bool{}, plain: map[string]bool{}, foreign: map[string]bool{}}
 	for _, config := range parsed.Configs {
 		for _, host := range config.RouteConfig.VirtualHosts {
-			if err := s.add(config.RouteConfig.Name, host, app); err != nil {
+			if err := s.add(config.RouteConfig.Name, host); err != nil {
 				return Routes{}, fmt.Errorf("route dump: %w", err)
 			}
 		}
 	}
-	return s, nil
+	s.compareHosts()
+	return s.Routes, nil
+}
+
+// reading is what is known of a proxy from the virtual hosts so far.
+type reading struct {
+	Routes
+	app release.App
+	// served are the external hosts with a virtual host that is to lead to the app, and
+	// plain those with one for plain HTTP that is to redirect; foreign are those with a
+	// route of the VirtualService Foreign.
+	served, plain, foreign map[string]bool
 }
 
 // add takes in a virtual host of the named routes.
-func (s *Routes) add(routes string, vhost virtualHost, app release.App) error {
-	external, service := false, false
+func (s *reading) add(routes string, vhost virtualHost) error {
+	app, service := s.app, false
+	external := map[string]bool{}
 	for _, domain := range vhost.Domains {
-		domain = withoutPort(domain)
-		external = external || (app.Host != "" && strings.EqualFold(domain, app.Host))
+		domain = strings.ToLower(withoutPort(domain))
+		if slices.Contains(app.Hosts, domain) {
+			external[domain] = true
+		}
 		service = service || app.IsService(domain)
 	}
-	if !external && !service {
+	if len(external) == 0 && !service {
 		return nil
 	}
 	// Istio calls a gateway's routes for plain HTTP http.PORT.
-	if external && app.TLS && strings.HasPrefix(routes, "http.") {
+	if len(external) > 0 && app.TLS && strings.HasPrefix(routes, "http.") {
+		maps.Copy(s.plain, external)
 		if vhost.RequireTLS == "" {
 			s.Host, s.Odd = true, "serves HTTP without the redirect to HTTPS"
 		}
 		return nil
 	}
-	s.Host = s.Host || external
+	maps.Copy(s.served, external)
+	s.Host = s.Host || len(external) > 0
 	s.Mesh = s.Mesh || service
 	switch {
 	case vhost.RequireTLS != "":
@@ -163,7 +183,12 @@ func (s *Routes) add(routes string, vhost virtualHost, app release.App) error {
 	}
 	for _, route := range vhost.Routes {
 		if from := route.Metadata.object("virtual-service"); from != "" && from != app.Namespace+"/"+app.Name {
-			s.Foreign = from
+			if s.Foreign == "" {
+				s.Foreign = from
+			}
+			if s.Foreign == from {
+				maps.Copy(s.foreign, external)
+			}
 		}
 		switch {
 		case route.Route == nil:
@@ -179,6 +204,30 @@ func (s *Routes) add(routes string, vhost virtualHost, app release.App) error {
 		}
 	}
 	return nil
+}
+
+// compareHosts finds the external hosts that are not served as the others are. Where
+// one is redirected to HTTPS, all are to be: the app's Gateway has them in one server.
+func (s *reading) compareHosts() {
+	if !s.Host {
+		return
+	}
+	s.Lacks = s.hosts(s.served, false)
+	s.ForeignHosts = s.hosts(s.foreign, true)
+	if open := s.hosts(s.plain, false); len(s.plain) > 0 && len(open) > 0 && s.Odd == "" {
+		s.Odd = "does not redirect HTTP to HTTPS for " + strings.Join(open, ", ")
+	}
+}
+
+// hosts are the external hosts that are among some, or are not, in the app's order.
+func (s *reading) hosts(some map[string]bool, among bool) []string {
+	var hosts []string
+	for _, host := range s.app.Hosts {
+		if some[host] == among {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
 }
 
 func (s *Routes) addClusters(clusters []weightedCluster, app release.App) error {

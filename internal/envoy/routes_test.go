@@ -69,7 +69,7 @@ func TestParseRoutesCorners(t *testing.T) {
 		"a route of another VirtualService": {
 			route(host, `{"metadata":{"filter_metadata":{"istio":{"config":"/apis/networking.istio.io/v1/namespaces/default/virtual-service/other"}}},`+
 				strings.TrimPrefix(weighted(`{"name":`+stable+`,"weight":7}`), "{")),
-			Routes{Host: true, Splits: []release.Split{{Stable: 7, Canary: 0}}, Foreign: "default/other"},
+			Routes{Host: true, Splits: []release.Split{{Stable: 7, Canary: 0}}, Foreign: "default/other", ForeignHosts: exampleApp.Hosts},
 		},
 		"a route of no VirtualService": {
 			route(host, `{"metadata":{"filter_metadata":{"istio":{"config":"/apis/networking.istio.io/v1/namespaces/a/destination-rule/b"}}},`+
@@ -179,6 +179,66 @@ func FuzzParseRoutes(f *testing.F) {
 		}
 		require.NotEmpty(t, s.String())
 	})
+}
+
+// Each host has a virtual host of its own, and each of them counts.
+func TestParseRoutesOfHosts(t *testing.T) {
+	t.Parallel()
+	const (
+		a, b, c  = "a.example", "b.example", "c.example"
+		http     = "http.8080"
+		https    = "https.443.https.app-example.app-example"
+		redirect = `"require_tls":"ALL",`
+	)
+	half, all := weighted(`{"name":"outbound|80|stable|app-example.app-example.svc.cluster.local","weight":1},`+
+		`{"name":"outbound|80|canary|app-example.app-example.svc.cluster.local","weight":1}`), `{"route":{"cluster":"outbound|80|stable|app-example.app-example.svc.cluster.local"}}`
+	others := `{"metadata":{"filter_metadata":{"istio":{"config":"/apis/networking.istio.io/v1/namespaces/default/virtual-service/other"}}},` + half[1:]
+	config := func(name string, vhosts ...string) string {
+		return `{"route_config":{"name":"` + name + `","virtual_hosts":[` + strings.Join(vhosts, ",") + `]}}`
+	}
+	vhost := func(domain, more, routes string) string {
+		return `{"domains":["` + domain + `"],` + more + `"routes":[` + routes + `]}`
+	}
+	splits := []release.Split{{Stable: 1, Canary: 1}}
+	for name, tc := range map[string]struct {
+		tls     bool
+		configs []string
+		want    Routes
+	}{
+		"all":                     {false, []string{config(http, vhost(a, "", half), vhost(b, "", half), vhost(c, "", half))}, Routes{Host: true, Splits: splits}},
+		"in one virtual host":     {false, []string{config(http, `{"domains":["a.example:80","b.example","c.example"],"routes":[`+half+`]}`)}, Routes{Host: true, Splits: splits}},
+		"the new ones not yet":    {false, []string{config(http, vhost(a, "", half))}, Routes{Host: true, Lacks: []string{b, c}, Splits: splits}},
+		"the first one not":       {false, []string{config(http, vhost(c, "", half), vhost(b, "", half))}, Routes{Host: true, Lacks: []string{a}, Splits: splits}},
+		"none":                    {false, []string{config(http, vhost("d.example", "", half))}, Routes{}},
+		"another split for one":   {false, []string{config(http, vhost(a, "", half), vhost(b, "", all), vhost(c, "", half))}, Routes{Host: true, Splits: append(splits, release.Split{Stable: 1})}},
+		"one is redirected":       {false, []string{config(http, vhost(a, "", half), vhost(b, redirect, half), vhost(c, "", half))}, Routes{Host: true, Splits: splits, Odd: "redirects all requests to HTTPS"}},
+		"others' routes for some": {false, []string{config(http, vhost(c, "", others), vhost(b, "", half), vhost(a, "", others))}, Routes{Host: true, Splits: splits, Foreign: "default/other", ForeignHosts: []string{a, c}}},
+		"HTTPS": {true, []string{
+			config(http, vhost(a, redirect, ""), vhost(b, redirect, ""), vhost(c, redirect, "")),
+			config(https, vhost(a, "", half), vhost(b, "", half), vhost(c, "", half)),
+		}, Routes{Host: true, Splits: splits}},
+		"HTTPS not yet for one": {true, []string{
+			config(http, vhost(a, redirect, ""), vhost(b, redirect, ""), vhost(c, redirect, "")),
+			config(https, vhost(a, "", half), vhost(b, "", half)),
+		}, Routes{Host: true, Lacks: []string{c}, Splits: splits}},
+		"no redirect yet for one": {true, []string{
+			config(http, vhost(a, redirect, ""), vhost(b, redirect, ""), vhost(c, "", half)),
+			config(https, vhost(a, "", half), vhost(b, "", half), vhost(c, "", half)),
+		}, Routes{Host: true, Splits: splits, Odd: "serves HTTP without the redirect to HTTPS"}},
+		"nothing on HTTP yet for some": {true, []string{
+			config(http, vhost(a, redirect, "")),
+			config(https, vhost(a, "", half), vhost(b, "", half), vhost(c, "", half)),
+		}, Routes{Host: true, Splits: splits, Odd: "does not redirect HTTP to HTTPS for b.example, c.example"}},
+		"nothing on HTTP": {true, []string{config(https, vhost(a, "", half), vhost(b, "", half), vhost(c, "", half))}, Routes{Host: true, Splits: splits}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			app := release.App{Namespace: "app-example", Name: "app-example", Hosts: []string{a, b, c}, TLS: tc.tls}
+			got, err := parseRoutes(strings.NewReader(`{"configs":[`+strings.Join(tc.configs, ",")+`]}`), app)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, got)
+		})
+	}
 }
 
 // A host with a certificate is served by the routes for HTTPS; those for HTTP redirect there.

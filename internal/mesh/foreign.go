@@ -30,10 +30,28 @@ type Foreign struct {
 
 func (f Foreign) String() string { return f.Object + " " + f.Does + ": " + f.Repair }
 
-// ForeignVirtualService is one whose routes a proxy has for the app, by
-// namespace/name.
-func ForeignVirtualService(name string) Foreign {
-	return Foreign{"VirtualService " + name, "takes requests for the app's host", "take the host out of it, or remove it"}
+// ForeignVirtualService is one whose routes a proxy has for some of the app's hosts,
+// or for its Service when those are none, by namespace/name.
+func ForeignVirtualService(name string, hosts []string) Foreign {
+	f := Foreign{"VirtualService " + name, "takes requests for the app's Service", "take its name out of it, or remove it"}
+	if len(hosts) > 0 {
+		f.Does, f.Repair = "takes requests for the app's "+named(hosts), takeOut(hosts)
+	}
+	return f
+}
+
+// named gives hosts with their names, and takeOut is how somebody else's object lets go of them.
+func named(hosts []string) string { return plural("host", hosts) + " " + strings.Join(hosts, ", ") }
+
+func takeOut(hosts []string) string {
+	return "take the " + plural("host", hosts) + " out of it, or remove it"
+}
+
+func plural(word string, of []string) string {
+	if len(of) == 1 {
+		return word
+	}
+	return word + "s"
 }
 
 // ForeignDestinationRule is one that a proxy uses for the app's Service in place of
@@ -114,7 +132,7 @@ func decode[T any](items []unstructured.Unstructured) []T {
 	return all
 }
 
-// Gateway finds the Gateway that keeps requests for the app's host from the app's
+// Gateway finds the Gateway that keeps requests for one of the app's hosts from the app's
 // routes, at a pod of the ingress gateway with these labels.
 //
 // Istio merges all Gateways that select a pod, the oldest first. A host that any of
@@ -133,10 +151,11 @@ func (o Others) Gateway(app release.App, pod labels.Set) Foreign {
 			continue
 		}
 		for _, server := range g.Spec.Servers {
+			redirected := server.redirected(app.Hosts)
 			switch {
 			case server.Port.Number != httpPort || server.Bind != "":
-			case server.redirects(app.Host):
-				return Foreign{g.named("Gateway"), "redirects requests for the app's host to HTTPS", "take the host out of it, or remove it"}
+			case len(redirected) > 0:
+				return Foreign{g.named("Gateway"), "redirects requests for the app's " + named(redirected) + " to HTTPS", takeOut(redirected)}
 			case server.TLS == nil && !server.isHTTP() && own != nil && olderFirst(g.ObjectMeta, own.ObjectMeta) < 0:
 				return Foreign{
 					g.named("Gateway"),
@@ -160,11 +179,15 @@ func (s gatewayServer) isHTTP() bool {
 	return strings.HasPrefix(protocol, "HTTP") || strings.HasPrefix(protocol, "GRPC")
 }
 
-// redirects looks for the very host: what is said of "*" is another virtual host's,
-// and a host with a namespace before it is bound to that namespace's routes.
-func (s gatewayServer) redirects(host string) bool {
-	return s.TLS != nil && s.TLS.HTTPSRedirect && s.isHTTP() && slices.ContainsFunc(s.Hosts, func(h string) bool {
-		return strings.EqualFold(strings.TrimPrefix(h, "*/"), host)
+// redirected are those of some hosts that the server redirects to HTTPS. It looks for
+// the very host: what is said of "*" is another virtual host's, and a host with a
+// namespace before it is bound to that namespace's routes.
+func (s gatewayServer) redirected(hosts []string) []string {
+	if s.TLS == nil || !s.TLS.HTTPSRedirect || !s.isHTTP() {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(hosts), func(host string) bool {
+		return !slices.ContainsFunc(s.Hosts, func(h string) bool { return strings.EqualFold(strings.TrimPrefix(h, "*/"), host) })
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 	"canary/internal/release"
 )
 
-var exampleApp = release.App{Namespace: "shop", Name: "web", Host: "web.example.com"}
+var exampleApp = release.App{Namespace: "shop", Name: "web", Hosts: []string{"web.example.com", "www.example.com"}}
 
 // objects are objects of one kind, each by namespace, name, time of creation and specification.
 func objects(t *testing.T, texts ...[4]string) []unstructured.Unstructured {
@@ -45,7 +45,7 @@ func TestForeignGateway(t *testing.T) {
 		redirect = `{"port":{"number":80,"protocol":"HTTP"},"tls":{"httpsRedirect":true},"hosts":`
 		tcp      = `{"port":{"number":80,"protocol":"TCP"},"hosts":["*"]}`
 
-		redirects = "Gateway default/other redirects requests for the app's host to HTTPS: take the host out of it, or remove it"
+		redirects = "Gateway default/other redirects requests for the app's host web.example.com to HTTPS: take the host out of it, or remove it"
 		takes     = "Gateway default/other has taken port 80 of the ingress gateway for TCP, and is older than the app's: " +
 			"take the port out of it, or remove it"
 	)
@@ -55,6 +55,8 @@ func TestForeignGateway(t *testing.T) {
 	}{
 		"the same host, as it is":            {other(early, same, `{"port":{"number":80,"protocol":"HTTP"},"hosts":["web.example.com"]}`), ""},
 		"redirects the host":                 {other(early, same, redirect+`["a.test","Web.example.com"]}`), redirects},
+		"redirects another host of it":       {other(early, same, redirect+`["www.example.com"]}`), "Gateway default/other redirects requests for the app's host www.example.com to HTTPS: take the host out of it, or remove it"},
+		"redirects both hosts":               {other(early, same, redirect+`["*/www.example.com","web.example.com"]}`), "Gateway default/other redirects requests for the app's hosts web.example.com, www.example.com to HTTPS: take the hosts out of it, or remove it"},
 		"a younger one redirects it too":     {other(late, same, redirect+`["*/web.example.com"]}`), redirects},
 		"redirects all other hosts":          {other(early, same, redirect+`["*","*.example.com"]}`), ""},
 		"redirects it for its own namespace": {other(early, same, redirect+`["./web.example.com"]}`), ""},
@@ -78,6 +80,17 @@ func TestForeignGateway(t *testing.T) {
 			}
 			require.Equal(t, tc.want, got.String())
 		})
+	}
+}
+
+func TestForeignVirtualService(t *testing.T) {
+	t.Parallel()
+	for want, hosts := range map[string][]string{
+		"VirtualService default/other takes requests for the app's host a.example: take the host out of it, or remove it":              {"a.example"},
+		"VirtualService default/other takes requests for the app's hosts a.example, b.example: take the hosts out of it, or remove it": {"a.example", "b.example"},
+		"VirtualService default/other takes requests for the app's Service: take its name out of it, or remove it":                     nil,
+	} {
+		require.Equal(t, want, ForeignVirtualService("default/other", hosts).String())
 	}
 }
 

@@ -2,4 +2,4 @@ package readiness
 
 import "canary/internal/release"
 
-var exampleApp = release.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}
+var exampleApp = release.App{Namespace: "app-example", Name: "app-example", Hosts: []string{"app-example.app-example.localhost"}}

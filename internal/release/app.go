@@ -28,11 +28,13 @@ const AskHeader = "x-canary-ask"
 func AnswerHeader(subset string) string { return "x-canary-from-" + subset }
 
 // App says which app is meant: its Service, Gateway, DestinationRule and
-// VirtualService are all called Name; Host is the external host name, and TLS whether
-// it is served over HTTPS, to which HTTP redirects.
+// VirtualService are all called Name.
 type App struct {
-	Namespace, Name, Host string
-	TLS                   bool
+	Namespace, Name string
+	// Hosts are the external host names; the first is that of the app's URL.
+	Hosts []string
+	// TLS is whether they are served over HTTPS, to which HTTP redirects.
+	TLS bool
 }
 
 // Pods is how many pods a subset is to have: as many as its Deployment asks for,

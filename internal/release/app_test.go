@@ -116,7 +116,7 @@ func TestPods(t *testing.T) {
 
 func TestIsService(t *testing.T) {
 	t.Parallel()
-	app := App{Namespace: "shop", Name: "cart", Host: "cart.example.com"}
+	app := App{Namespace: "shop", Name: "cart", Hosts: []string{"cart.example.com"}}
 	for host, want := range map[string]bool{
 		"cart.shop":                        true,
 		"cart.shop.svc":                    true,

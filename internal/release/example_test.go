@@ -1,3 +1,3 @@
 package release
 
-var exampleApp = App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}
+var exampleApp = App{Namespace: "app-example", Name: "app-example", Hosts: []string{"app-example.app-example.localhost"}}

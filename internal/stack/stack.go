@@ -20,7 +20,10 @@ import (
 type Outputs struct {
 	// URL of the app through the ingress gateway.
 	URL string
-	// Certificate of the app's host, in PEM; "" when the stack has none.
+	// Hosts are all hosts of the app, that of the URL first; none when the stack was
+	// updated last before it could have several.
+	Hosts []string
+	// Certificate of the app's hosts, in PEM; "" when the stack has none.
 	Certificate string
 	// Kubeconfig of the cluster; a secret.
 	Kubeconfig Secret
@@ -97,6 +100,7 @@ func advice(said string) string {
 func parse(data []byte) (*Outputs, error) {
 	var raw struct {
 		URL             string             `json:"url"`
+		Hosts           []string           `json:"hosts"`
 		Certificate     string             `json:"certificate"`
 		Kubeconfig      string             `json:"kubeconfig"`
 		VirtualService  string             `json:"virtualService"`
@@ -105,7 +109,7 @@ func parse(data []byte) (*Outputs, error) {
 	}
 	// The error of a decoder may quote what it reads, and that has secrets.
 	if json.Unmarshal(data, &raw) != nil {
-		return nil, errors.New("the stack's outputs are not those of this project: url, kubeconfig and virtualService are to be strings, and split numbers by subset")
+		return nil, errors.New("the stack's outputs are not those of this project: url, kubeconfig and virtualService are to be strings, hosts a list of them, and split numbers by subset")
 	}
 	var missing []string
 	for _, output := range []struct{ name, value string }{
@@ -123,7 +127,7 @@ func parse(data []byte) (*Outputs, error) {
 		return nil, fmt.Errorf("the stack's output virtualService is %q, and NAMESPACE/NAME is expected", raw.VirtualService)
 	}
 	return &Outputs{
-		URL: raw.URL, Certificate: raw.Certificate, Kubeconfig: Secret(raw.Kubeconfig), Namespace: namespace, Name: name, Split: raw.Split,
+		URL: raw.URL, Hosts: raw.Hosts, Certificate: raw.Certificate, Kubeconfig: Secret(raw.Kubeconfig), Namespace: namespace, Name: name, Split: raw.Split,
 		Existing: raw.ClusterProvider == "existing",
 	}, nil
 }
@@ -134,5 +138,9 @@ func (o *Outputs) App() (release.App, error) {
 	if err != nil {
 		return release.App{}, fmt.Errorf("the stack's output url: %w", err)
 	}
-	return release.App{Namespace: o.Namespace, Name: o.Name, Host: address.Hostname(), TLS: address.Scheme == "https"}, nil
+	hosts := o.Hosts
+	if len(hosts) == 0 {
+		hosts = []string{address.Hostname()}
+	}
+	return release.App{Namespace: o.Namespace, Name: o.Name, Hosts: hosts, TLS: address.Scheme == "https"}, nil
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"canary/internal/release"
 )
 
 const good = `{"url":"http://app.test","split":{"stable":100,"canary":0},"kubeconfig":"key: s3cret","virtualService":"shop/web"}`
@@ -21,7 +23,7 @@ func TestParse(t *testing.T) {
 		{name: "one is missing", json: `{"url":"u","kubeconfig":"k"}`, want: "the stack is not up: it has no output virtualService; type `pulumi up`"},
 		{
 			name: "another project, and the error shows no secret", json: `{"url":{"kubeconfig":"s3cret"}}`,
-			want: "the stack's outputs are not those of this project: url, kubeconfig and virtualService are to be strings, and split numbers by subset",
+			want: "the stack's outputs are not those of this project: url, kubeconfig and virtualService are to be strings, hosts a list of them, and split numbers by subset",
 		},
 		{
 			name: "no namespace", json: `{"url":"u","kubeconfig":"k","virtualService":"web"}`,
@@ -37,6 +39,29 @@ func TestParse(t *testing.T) {
 	}
 	_, err := parse([]byte(`{}`))
 	require.ErrorIs(t, err, ErrNotUp)
+}
+
+func TestApp(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		outputs string
+		want    release.App
+	}{
+		"of before there were several hosts": {good, release.App{Namespace: "shop", Name: "web", Hosts: []string{"app.test"}}},
+		"several hosts": {
+			strings.Replace(good, `"http://app.test"`, `"https://app.test:8443","hosts":["app.test","www.test"]`, 1),
+			release.App{Namespace: "shop", Name: "web", Hosts: []string{"app.test", "www.test"}, TLS: true},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			outputs, err := parse([]byte(tc.outputs))
+			require.NoError(t, err)
+			app, err := outputs.App()
+			require.NoError(t, err)
+			require.Equal(t, tc.want, app)
+		})
+	}
 }
 
 func TestSecretIsNotPrinted(t *testing.T) {

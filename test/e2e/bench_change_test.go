@@ -152,7 +152,7 @@ func (m *measurement) byHand(t *testing.T, weight int) (served, total time.Durat
 	w := m.watchSplit(t)
 	defer w.Stop()
 	patch := fmt.Sprintf(`[{"op":"replace","path":"/spec/http/0/route/0/weight","value":%d},{"op":"replace","path":"/spec/http/0/route/1/weight","value":%d}]`, 100-weight, weight)
-	app := release.App{Namespace: harness.AppName, Name: harness.AppName, Host: harness.AppName + "." + harness.AppName + ".localhost"}
+	app := release.App{Namespace: harness.AppName, Name: harness.AppName, Hosts: []string{harness.AppName + "." + harness.AppName + ".localhost"}}
 	links := converge.NewLinks(m.client, app)
 	defer links.Close()
 	start := time.Now()

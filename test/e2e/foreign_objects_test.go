@@ -123,7 +123,7 @@ func TestForeignGateway(t *testing.T) {
 	t.Run("redirects", func(t *testing.T) {
 		remove := foreign(t, a.Client, harness.Gateways, "Gateway", "default", "other",
 			server("HTTP", a.Host, map[string]any{"tls": map[string]any{"httpsRedirect": true}}))
-		requireNamed(t, p, remove, "Gateway default/other redirects requests for the app's host to HTTPS: take the host out of it, or remove it")
+		requireNamed(t, p, remove, "Gateway default/other redirects requests for the app's host "+a.Host+" to HTTPS: take the host out of it, or remove it")
 		a.RequireSplit(t, 0)
 	})
 	t.Run("takes the port", func(t *testing.T) {

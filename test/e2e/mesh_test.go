@@ -115,7 +115,7 @@ func (s apiServer) get(ctx context.Context, pod *corev1.Pod) (status int, body s
 // TestProxiesHoldSubsets reads what Envoy itself says of its clusters, which the first update waits for.
 func TestProxiesHoldSubsets(t *testing.T) {
 	p := harness.Shared(t)
-	app := release.App{Namespace: "app-example", Name: "app-example", Host: "app-example.app-example.localhost"}
+	app := release.App{Namespace: "app-example", Name: "app-example", Hosts: []string{"app-example.app-example.localhost"}}
 	start := time.Now()
 	require.NoError(t, converge.WaitClusters(t.Context(), p.Client(t), app, 10*time.Second, func(line string) { t.Log(line) }))
 	t.Logf("every proxy holds both subsets, read in %v", time.Since(start))
@@ -236,7 +236,7 @@ func TestForeignRoute(t *testing.T) {
 	t.Logf("up: exit code %d after %.1f s: %s", failed.Code, failed.Took.Seconds(), failed.All)
 	t.Logf("status: exit code %d: %s", status.Code, status.All)
 	require.NotZero(t, failed.Code)
-	require.Contains(t, failed.All, "VirtualService default/other takes requests for the app's host: take the host out of it, or remove it")
+	require.Contains(t, failed.All, "VirtualService default/other takes requests for the app's host "+a.Host+": take the host out of it, or remove it")
 	require.Equal(t, 1, status.Code)
 	require.Contains(t, status.All, "with a route of VirtualService default/other")
 	require.NotContains(t, status.All, "there is no ingress traffic")

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,12 +20,15 @@ import (
 	"canary/test/e2e/harness"
 )
 
-// TestTLS serves the app over HTTPS, answers HTTP with a redirect, exchanges the certificate under load, and refuses a
-// pair that does not fit without touching the one that is served.
+// TestTLS serves the app over HTTPS, answers HTTP with a redirect, exchanges the certificate under load, adds a second
+// host in place, and refuses a pair that does not fit without touching the one that is served.
 func TestTLS(t *testing.T) {
 	p := harness.NewProject(t, "agents=0", fmt.Sprintf("httpsPort=%d", harness.FreePort(t)))
 	t.Cleanup(func() { p.Destroy(t) })
-	const host = "app-example.app-example.localhost"
+	const (
+		host  = "app-example.app-example.localhost"
+		other = "www.app-example.localhost"
+	)
 	now := time.Now()
 	serve := func(certificate, key string) {
 		require.NoError(t, os.WriteFile(filepath.Join(p.Dir, "certificate.pem"), []byte(certificate), 0o600))
@@ -37,16 +41,7 @@ func TestTLS(t *testing.T) {
 	p.VerifySplit(t, 100, 0)
 	t.Log(harness.Run(t, p.Dir, p.Env, "canary", "status", "--stack", p.Stack)) // fails where it finds a difference
 
-	t.Run("redirect", func(t *testing.T) {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/path", p.Port), nil)
-		require.NoError(t, err)
-		request.Host = host
-		response, err := http.DefaultTransport.RoundTrip(request)
-		require.NoError(t, err)
-		require.NoError(t, response.Body.Close())
-		require.Equal(t, http.StatusMovedPermanently, response.StatusCode)
-		require.Equal(t, "https://"+host+"/path", response.Header.Get("Location"))
-	})
+	t.Run("redirect", func(t *testing.T) { requireRedirect(t, p.Port, host) })
 
 	url := p.OutputText(t, "url")
 	second, secondKey := certtest.Pair(t, now.AddDate(2, 0, 0), host)
@@ -72,10 +67,28 @@ func TestTLS(t *testing.T) {
 		require.Positive(t, tally.Requests())
 	})
 
+	third, thirdKey := certtest.Pair(t, now.AddDate(3, 0, 0), host, other)
+	t.Run("a second host", func(t *testing.T) {
+		p.Set(t, "host", host+" "+other)
+		serve(third, thirdKey)
+		p.Up(t)
+		require.Equal(t, map[string]int{"update": 3}, p.Changes(t), "the Secret, the Gateway and the VirtualService")
+		require.JSONEq(t, `["`+host+`","`+other+`"]`, p.Output(t, "hosts"))
+		require.Equal(t, url, p.OutputText(t, "url"))
+		for _, name := range []string{host, other} {
+			of := strings.Replace(url, host, name, 1)
+			harness.Eventually(t, time.Minute, func(context.Context) error { return served(of, third) })
+			requireRedirect(t, p.Port, name)
+		}
+		t.Log(harness.Run(t, p.Dir, p.Env, "canary", "status", "--stack", p.Stack)) // fails where it finds a difference
+		p.VerifySplit(t, 100, 0)
+	})
+
 	others, othersKey := certtest.Pair(t, now.AddDate(1, 0, 0), "other.example.com")
 	for name, tc := range map[string]struct{ certificate, key, says string }{
-		"a wrong pair":     {first, secondKey, `tlsCertificate: found "certificate.pem" that is no pair with tlsKey (private key does not match public key); allowed: a certificate of host in PEM, or the path of a file with it; for example: pulumi config set tlsCertificate certificate.pem`},
-		"for another host": {others, othersKey, `tlsCertificate: found "certificate.pem" that is for other.example.com, and host is "` + host + `"; allowed: `},
+		"a wrong pair":     {first, thirdKey, `tlsCertificate: found "certificate.pem" that is no pair with tlsKey (private key does not match public key); allowed: a certificate of every name in host in PEM, or the path of a file with it; for example: pulumi config set tlsCertificate certificate.pem`},
+		"for another host": {others, othersKey, `tlsCertificate: found "certificate.pem" that is for other.example.com, and not for host "` + host + `", "` + other + `"; allowed: `},
+		"for one of both":  {second, secondKey, `tlsCertificate: found "certificate.pem" that is for ` + host + `, and not for host "` + other + `"; allowed: `},
 	} {
 		t.Run(name, func(t *testing.T) {
 			serve(tc.certificate, tc.key)
@@ -83,17 +96,30 @@ func TestTLS(t *testing.T) {
 			require.NotZero(t, o.Code)
 			require.Contains(t, o.All, tc.says)
 			t.Log(harness.LineWith(o.All, "tlsCertificate:"))
-			require.NoError(t, served(url, second))
+			require.NoError(t, served(url, third))
 		})
 	}
 
 	t.Run("ended", func(t *testing.T) {
-		serve(certtest.Pair(t, now.Add(-time.Hour), host))
+		serve(certtest.Pair(t, now.Add(-time.Hour), host, other))
 		out := p.Up(t)
 		line := harness.LineWith(out, "has ended")
-		require.Contains(t, line, "the certificate of "+host+" has ended on "+now.Add(-time.Hour).UTC().Format(time.DateOnly)+", and clients refuse it")
+		require.Contains(t, line, "the certificate of "+host+", "+other+" has ended on "+now.Add(-time.Hour).UTC().Format(time.DateOnly)+", and clients refuse it")
 		t.Log(line)
 	})
+}
+
+// requireRedirect asks for the host over HTTP, at a port of this machine, and fails the test unless it is sent to HTTPS.
+func requireRedirect(t *testing.T, port int, host string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/path", port), nil)
+	require.NoError(t, err)
+	request.Host = host
+	response, err := http.DefaultTransport.RoundTrip(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusMovedPermanently, response.StatusCode)
+	require.Equal(t, "https://"+host+"/path", response.Header.Get("Location"))
 }
 
 // served fails unless the gateway gives the certificate.

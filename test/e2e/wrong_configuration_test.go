@@ -29,8 +29,8 @@ func TestWrongConfiguration(t *testing.T) {
 				`for example: pulumi config set canaryWeight 12.5`,
 			`name: found "My_App"; allowed: a DNS label (a-z, 0-9 and -) that starts with a letter, at most 56 characters; ` +
 				`for example: pulumi config set name app-example`,
-			`host: found "localhost"; allowed: a DNS name in lower case with at least one dot, at most 253 characters, ` +
-				`no wildcard, no IP address, not the Service's own name; for example: pulumi config set host app-example.localhost`,
+			`host: found "localhost"; allowed: DNS names in lower case with at least one dot, at most 253 characters each, ` +
+				`no wildcard, no IP address, not the Service's own name, each once, separated by commas or spaces; for example: pulumi config set host app-example.localhost`,
 			`stableImage: found "ghcr.io/me/app"; allowed: an image reference with a tag or a digest; ` +
 				`for example: pulumi config set stableImage ghcr.io/me/app:1.0.0`,
 			`containerPort: found "0"; allowed: a whole number from 1 to 65535; for example: pulumi config set containerPort 8080`,

@@ -91,7 +91,7 @@ func measure(ctx context.Context) (err error) {
 		}
 		defer end()
 	}
-	app := release.App{Namespace: *name, Name: *name, Host: *host}
+	app := release.App{Namespace: *name, Name: *name, Hosts: []string{*host}}
 	current, err := release.LiveSplit(ctx, client, app)
 	if err != nil {
 		return err
