@@ -69,7 +69,7 @@ func TestTLS(t *testing.T) {
 
 	third, thirdKey := certtest.Pair(t, now.AddDate(3, 0, 0), host, other)
 	t.Run("a second host", func(t *testing.T) {
-		p.Set(t, "host", host+", "+other)
+		p.Set(t, "host", host+" "+other)
 		serve(third, thirdKey)
 		p.Up(t)
 		require.Equal(t, map[string]int{"update": 3}, p.Changes(t), "the Secret, the Gateway and the VirtualService")
