@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"canary/internal/envoy"
+	"canary/internal/mesh"
 	"canary/internal/release"
 )
 
@@ -36,16 +37,21 @@ func (l *Links) Converge(ctx context.Context, before *Before, split release.Spli
 }
 
 // ConvergeRoutes is Converge without a look at the clusters: whether weight has left
-// a subset, be the DestinationRule as it may.
+// a subset, be the DestinationRule as it may. It is for a split that is written before
+// the rest of an update, so what counts is the app as its Gateway and VirtualService have
+// it: those may have other hosts than are wanted, or none with HTTPS.
 func (l *Links) ConvergeRoutes(ctx context.Context, before *Before, split release.Split, timeout time.Duration, report func(string)) (Converged, error) {
-	return l.converge(ctx, routesAlone{l.fleet}, before, split, timeout, report)
+	return l.converge(ctx, routesAlone{l.fleet, mesh.InForce(ctx, l.client, l.app)}, before, split, timeout, report)
 }
 
-// routesAlone are proxies whose clusters are not looked at.
-type routesAlone struct{ *envoy.Admin }
+// routesAlone are proxies whose clusters are not looked at, for an app.
+type routesAlone struct {
+	*envoy.Admin
+	app release.App
+}
 
 func (r routesAlone) Routes(ctx context.Context, p envoy.Proxy) (envoy.Routes, error) {
-	return r.RoutesAlone(ctx, p)
+	return r.RoutesAlone(ctx, p, r.app)
 }
 
 func (l *Links) converge(ctx context.Context, as fleet, before *Before, split release.Split, timeout time.Duration, report func(string)) (Converged, error) {

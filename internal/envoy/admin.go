@@ -134,7 +134,7 @@ func (a *Admin) Routes(ctx context.Context, p Proxy) (Routes, error) {
 			return err
 		})
 	}
-	routes, err := a.RoutesAlone(ctx, p)
+	routes, err := a.RoutesAlone(ctx, p, a.app)
 	if err := cmp.Or(err, group.Wait()); err != nil {
 		return Routes{}, err
 	}
@@ -142,16 +142,16 @@ func (a *Admin) Routes(ctx context.Context, p Proxy) (Routes, error) {
 	return routes, nil
 }
 
-// RoutesAlone asks a proxy what it serves, and not whether it holds the clusters for
-// that.
-func (a *Admin) RoutesAlone(ctx context.Context, p Proxy) (Routes, error) {
+// RoutesAlone asks a proxy what it serves of an app, and not whether it holds the clusters
+// for that. The app may differ from that of NewAdmin in how it is reached from outside.
+func (a *Admin) RoutesAlone(ctx context.Context, p Proxy, app release.App) (Routes, error) {
 	names := sidecarRoutes
 	if p.Gateway {
 		names = gatewayRoutes
 	}
 	var s Routes
 	err := a.dump(ctx, p, "dynamic_route_configs", names, func(body io.Reader) (err error) {
-		s, err = parseRoutes(body, a.app)
+		s, err = parseRoutes(body, app)
 		return err
 	})
 	return s, err

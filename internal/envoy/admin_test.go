@@ -123,7 +123,7 @@ func TestFleetRead(t *testing.T) {
 	}
 	const clusters = `/config_dump?dynamic_active_clusters outbound\|80\|[a-z]*\|app-example\.app-example\.svc\..*`
 	read("dynamic_route_configs", "testdata/routes/gateway-50-50.json")
-	got, err := fleet.RoutesAlone(t.Context(), p)
+	got, err := fleet.RoutesAlone(t.Context(), p, exampleApp)
 	require.NoError(t, err)
 	require.Equal(t, Routes{Host: true, Splits: []release.Split{{Stable: 50, Canary: 50}}}, got)
 	require.Equal(t, []string{`/config_dump?dynamic_route_configs https?\..*`}, asked())

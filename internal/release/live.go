@@ -34,6 +34,19 @@ func LiveSplit(ctx context.Context, c *kube.Client, app App) (Split, error) {
 	return split, nil
 }
 
+// LiveHosts are the hosts of the app's VirtualService, the app's own name among them.
+func LiveHosts(ctx context.Context, c *kube.Client, app App) ([]string, error) {
+	object, err := virtualService(ctx, c, app)
+	if err != nil {
+		return nil, err
+	}
+	hosts, _, err := unstructured.NestedStringSlice(object.Object, "spec", "hosts")
+	if err != nil {
+		return nil, fmt.Errorf("VirtualService %s/%s: %w", app.Namespace, app.Name, err)
+	}
+	return hosts, nil
+}
+
 // virtualService reads the app's VirtualService; the error names it.
 func virtualService(ctx context.Context, c *kube.Client, app App) (*unstructured.Unstructured, error) {
 	object, err := c.Dynamic().Resource(virtualServices).Namespace(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})

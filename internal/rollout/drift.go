@@ -29,8 +29,8 @@ func changed(changes []drift.Change) *driftError {
 const driftPause = time.Second
 
 // endOnDrift is a context that ends with a *driftError as its cause when there is
-// one. stop ends the looking.
-func (r *Rollout) endOnDrift(parent context.Context, cluster Cluster, needed []string) (ctx context.Context, stop func()) {
+// one. objects looks at those that the wait needs. stop ends the looking.
+func (r *Rollout) endOnDrift(parent context.Context, cluster Cluster, objects func(context.Context, Cluster) error) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	go func() {
 		looks := []func(context.Context, Cluster) error{r.drift}
@@ -46,19 +46,27 @@ func (r *Rollout) endOnDrift(parent context.Context, cluster Cluster, needed []s
 			case <-time.After(driftPause):
 			}
 			// Most waits are over by now, and were not held up.
-			looks = []func(context.Context, Cluster) error{r.drift, r.driftOf(needed)}
+			looks = []func(context.Context, Cluster) error{r.drift, objects}
 		}
 	}()
 	return ctx, func() { cancel(nil) }
 }
 
+// anyChange counts each change of an object that is written.
+func anyChange(drift.Change) bool { return true }
+
+// byOthers counts a change that somebody else is known to have made, for objects that are
+// not written yet.
+func byOthers(change drift.Change) bool { return change.Gone || change.By != "" }
+
 // driftOf looks at the objects of some kinds, without which no wait brings the split to
-// the proxies; it gives nil where they cannot be read.
-func (r *Rollout) driftOf(kinds []string) func(context.Context, Cluster) error {
+// the proxies, for changes that count; it gives nil where they cannot be read.
+func (r *Rollout) driftOf(kinds []string, counts func(drift.Change) bool) func(context.Context, Cluster) error {
 	objects := slices.Clone(r.want.Objects)
 	objects = slices.DeleteFunc(objects, func(object drift.Object) bool { return !slices.Contains(kinds, object.Kind) })
 	return func(ctx context.Context, cluster Cluster) error {
 		changes, err := cluster.Changes(ctx, objects)
+		changes = slices.DeleteFunc(slices.Clone(changes), func(change drift.Change) bool { return !counts(change) })
 		if err != nil || len(changes) == 0 {
 			return nil //nolint:nilerr // the wait itself tells that the cluster does not answer
 		}

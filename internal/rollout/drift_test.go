@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -19,6 +20,40 @@ type stuckCluster struct{ *rollouttest.Cluster }
 func (s stuckCluster) Converge(ctx context.Context, _ *converge.Before, _ release.Split, _ time.Duration, _ func(string)) (converge.Converged, error) {
 	<-ctx.Done()
 	return converge.Converged{}, context.Cause(ctx)
+}
+
+// slowCluster needs three seconds until the weights are served.
+type slowCluster struct{ *rollouttest.Cluster }
+
+func (s slowCluster) ConvergeRoutes(ctx context.Context, _ *converge.Before, _ release.Split, _ time.Duration, _ func(string)) (converge.Converged, error) {
+	select {
+	case <-ctx.Done():
+		return converge.Converged{}, context.Cause(ctx)
+	case <-time.After(3 * time.Second):
+		return converge.Converged{Proxies: 1}, nil
+	}
+}
+
+// What this update changes in the Gateway is not written yet while weight leaves the canary: only what somebody else
+// changed there ends that wait.
+func TestRollBackBesideAChange(t *testing.T) {
+	t.Parallel()
+	const says = "Gateway shop/web has spec.servers[0].hosts[1]: b.example => (none)"
+	for name, tc := range map[string]struct{ by, err string }{
+		"of the stack's own": {"", ""},
+		"of somebody else": {"kubectl-edit at 2026-11-26 20:15:04 UTC", "the split stable 100 / canary 0 is written, but somebody else changed the stack's objects:\n  " +
+			says + ", as kubectl-edit at 2026-11-26 20:15:04 UTC wrote it\n`pulumi up --refresh` takes this back"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				app := &rollouttest.Cluster{InForce: release.Split{Canary: 100}, Changed: []drift.Change{{
+					Object: drift.Object{Kind: "Gateway", Namespace: "shop", Name: "web"}, Fields: []string{"spec.servers[0].hosts[1]: b.example => (none)"}, By: tc.by,
+				}}}
+				requireError(t, tc.err, New(wanting(0)).RollBack(t.Context(), slowCluster{app}, silent()))
+			})
+		})
+	}
 }
 
 func TestDriftEndsTheWait(t *testing.T) {

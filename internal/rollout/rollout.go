@@ -100,7 +100,8 @@ func (r *Rollout) RollBack(ctx context.Context, cluster Cluster, say Voice) erro
 	}
 	// Not whether the proxies can reach the subsets: a DestinationRule that somebody
 	// changed is written by the rest of the update, and looked at after it.
-	return r.await(ctx, cluster, cluster.ConvergeRoutes, say, "Gateway", "VirtualService")
+	// Nor what this update itself changes, such as the hosts: it is not written yet.
+	return r.await(ctx, cluster, cluster.ConvergeRoutes, say, byOthers, "Gateway", "VirtualService")
 }
 
 // Guard holds the split back until the subsets that it moves towards have their
@@ -203,15 +204,15 @@ func (r *Rollout) warm(ctx context.Context, cluster Cluster, say Voice) error {
 
 // Converge waits until every proxy serves the split, and says so.
 func (r *Rollout) Converge(ctx context.Context, cluster Cluster, say Voice) error {
-	return r.await(ctx, cluster, cluster.Converge, say, "Service", "Gateway", "DestinationRule", "VirtualService")
+	return r.await(ctx, cluster, cluster.Converge, say, anyChange, "Service", "Gateway", "DestinationRule", "VirtualService")
 }
 
 // wait is one of the two waits for the proxies.
 type wait func(ctx context.Context, before *converge.Before, split release.Split, timeout time.Duration, report func(string)) (converge.Converged, error)
 
-// await ends early when an object of the kinds that the wait needs was changed.
-func (r *Rollout) await(ctx context.Context, cluster Cluster, wait wait, say Voice, needed ...string) error {
-	ctx, stop := r.endOnDrift(ctx, cluster, needed)
+// await ends early when an object of the kinds that the wait needs has a change that counts.
+func (r *Rollout) await(ctx context.Context, cluster Cluster, wait wait, say Voice, counts func(drift.Change) bool, needed ...string) error {
+	ctx, stop := r.endOnDrift(ctx, cluster, r.driftOf(needed, counts))
 	defer stop()
 	converged, err := wait(ctx, r.before.Load(), r.want.Split, r.want.Timeout, say.Progress)
 	if drift := new(driftError); errors.As(context.Cause(ctx), &drift) {
