@@ -30,10 +30,10 @@ func listOf(kind, version string, items ...string) string {
 	return fmt.Sprintf(`{"kind":"%sList","apiVersion":"%s","items":[%s]}`, kind, version, strings.Join(items, ","))
 }
 
-// deployments are a list of one, of which so many pods are wanted and ready.
-func deployments(namespace, name, podLabels string, wanted, ready int) string {
-	return listOf("Deployment", "apps/v1", fmt.Sprintf(`{"metadata":{"namespace":%q,"name":%q},"spec":{"replicas":%d,"template":{"metadata":{"labels":{%s}}}},"status":{"readyReplicas":%d}}`,
-		namespace, name, wanted, podLabels, ready))
+// deployments are a list of one of istio-system, of which so many pods are wanted and ready.
+func deployments(name, podLabels string, wanted, ready int) string {
+	return listOf("Deployment", "apps/v1", fmt.Sprintf(`{"metadata":{"namespace":"istio-system","name":%q},"spec":{"replicas":%d,"template":{"metadata":{"labels":{%s}}}},"status":{"readyReplicas":%d}}`,
+		name, wanted, podLabels, ready))
 }
 
 func pods(status string) string {
@@ -66,8 +66,8 @@ func well() map[string]string {
 		namespacePath:   namespaced(`"istio-injection":"enabled","kubernetes.io/metadata.name":"shop"`),
 		webhooksPath:    injector(asked),
 		appPath:         listOf("Deployment", "apps/v1", `{"metadata":{"name":"web"},"spec":{"template":{"metadata":{"labels":{"app.kubernetes.io/name":"web"}}}}}`),
-		deploymentsPath: deployments("istio-system", "istio-ingressgateway", `"istio":"ingressgateway"`, 2, 2),
-		istiodPath:      deployments("istio-system", "istiod", istiodLabels, 1, 1),
+		deploymentsPath: deployments("istio-ingressgateway", `"istio":"ingressgateway"`, 2, 2),
+		istiodPath:      deployments("istiod", istiodLabels, 1, 1),
 		servicesPath:    listOf("Service", "v1", `{"metadata":{"name":"istiod"},"spec":{"selector":{`+istiodLabels+`}}}`),
 		podsPath:        pods("True"),
 		appGatewayPath:  `{"kind":"Gateway","apiVersion":"networking.istio.io/v1","metadata":{"name":"web"},"spec":{"selector":{"istio":"ingressgateway"}}}`,
@@ -104,7 +104,7 @@ func TestFaults(t *testing.T) {
 			own, map[string]string{
 				webhooksPath:    listOf("MutatingWebhookConfiguration", "admissionregistration.k8s.io/v1"),
 				appGatewayPath:  "",
-				deploymentsPath: deployments("istio-system", "istiod", istiodLabels, 0, 0),
+				deploymentsPath: deployments("istiod", istiodLabels, 0, 0),
 			},
 			[]string{
 				noSidecar + "MutatingWebhookConfiguration istio-sidecar-injector is gone: `pulumi up --replace '" + istiodURN + "'` makes it anew",
@@ -115,7 +115,7 @@ func TestFaults(t *testing.T) {
 			own, map[string]string{
 				webhooksPath:    listOf("MutatingWebhookConfiguration", "admissionregistration.k8s.io/v1"),
 				appGatewayPath:  "",
-				deploymentsPath: deployments("istio-system", "istiod", istiodLabels, 1, 0),
+				deploymentsPath: deployments("istiod", istiodLabels, 1, 0),
 			},
 			[]string{
 				noSidecar + "MutatingWebhookConfiguration istio-sidecar-injector is gone: `pulumi up --replace '" + istiodURN + "'` makes it anew",
@@ -157,13 +157,13 @@ func TestFaults(t *testing.T) {
 			[]string{noPod + ", and " + noSplit + "Service istio-system/istiod is gone: `pulumi up --replace '" + istiodURN + "'` makes it anew"},
 		},
 		"istiod off": {
-			own, map[string]string{podsPath: listOf("Pod", "v1"), istiodPath: deployments("istio-system", "istiod", istiodLabels, 0, 0)},
+			own, map[string]string{podsPath: listOf("Pod", "v1"), istiodPath: deployments("istiod", istiodLabels, 0, 0)},
 			[]string{noPod + ", and " + noSplit + istiodOff},
 		},
 		"istiod off, failures ignored": {
 			own, map[string]string{
 				webhooksPath: injector(`"failurePolicy":"Ignore",` + asked),
-				podsPath:     listOf("Pod", "v1"), istiodPath: deployments("istio-system", "istiod", istiodLabels, 0, 0),
+				podsPath:     listOf("Pod", "v1"), istiodPath: deployments("istiod", istiodLabels, 0, 0),
 			},
 			[]string{"new pods of namespace shop get no sidecar, and " + noSplit + istiodOff},
 		},
@@ -176,11 +176,11 @@ func TestFaults(t *testing.T) {
 			[]string{noPod + ", and " + noSplit + "Service istio-system/istiod has no ready pod: `kubectl -n istio-system describe pods -l app=istiod,istio=pilot` says why"},
 		},
 		"istiod gone": {
-			own, map[string]string{podsPath: listOf("Pod", "v1"), istiodPath: deployments("istio-system", "other", `"app":"other"`, 1, 1)},
+			own, map[string]string{podsPath: listOf("Pod", "v1"), istiodPath: deployments("other", `"app":"other"`, 1, 1)},
 			[]string{noPod + ", and " + noSplit + "no Deployment has pods for Service istio-system/istiod: `pulumi up --replace '" + istiodURN + "'` makes it anew"},
 		},
 		"gateway off": {
-			own, map[string]string{deploymentsPath: deployments("istio-system", "istio-ingressgateway", `"istio":"ingressgateway"`, 0, 0)},
+			own, map[string]string{deploymentsPath: deployments("istio-ingressgateway", `"istio":"ingressgateway"`, 0, 0)},
 			[]string{"Deployment istio-system/istio-ingressgateway wants 0 pods: `kubectl -n istio-system scale deployment istio-ingressgateway --replicas=2` brings them back"},
 		},
 		"gateway gone": {

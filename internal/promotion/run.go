@@ -89,20 +89,19 @@ func (p *Promotion) Run(ctx context.Context, record *Record, stages []Stage, res
 		stage := stages[i]
 		record.Stage = i
 		baked := stage.Bake && record.Bake > 0
-		var sick string
-		watch := func() {}
+		stopWatch := func() string { return "" }
 		if baked {
 			if err := p.Cluster.Begin(ctx); err != nil {
 				return fmt.Errorf("count the requests: %w", err)
 			}
-			watch = p.watch(ctx, record, stage, &sick)
+			stopWatch = p.watch(ctx, record, stage)
 		}
 		var err error
 		if !resumed {
 			err = p.update(ctx, record, stage)
 		}
 		resumed = false
-		watch()
+		sick := stopWatch()
 		switch {
 		case sick != "":
 			return p.takeBack(ctx, record, sick)
@@ -152,30 +151,34 @@ func (p *Promotion) update(ctx context.Context, record *Record, stage Stage) err
 }
 
 // watch looks at the requests while a step's update still runs: its proxies serve the split
-// before it is over. A canary that is sick by then serves nothing any more, and sick is
-// why. stop ends the watch.
-func (p *Promotion) watch(ctx context.Context, record *Record, stage Stage, sick *string) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
+// before it is over. A canary that is sick by then serves nothing any more. stop ends the
+// watch and gives the reason, or "".
+func (p *Promotion) watch(ctx context.Context, record *Record, stage Stage) (stop func() (sick string)) {
+	sick := ""
+	over := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		for ctx.Err() == nil {
-			// A read that has begun is not broken off: the next goes on from it.
-			reading, err := p.Cluster.Read(context.WithoutCancel(ctx))
+		for {
+			reading, err := p.Cluster.Read(ctx)
 			if verdict := record.look(reading); err == nil && verdict.Outcome == judge.Fail {
 				if err := p.Cluster.Write(ctx, release.Split{Stable: 100}); err == nil {
-					*sick = fmt.Sprintf("at %s %% the canary fails more than it may: %s", stage.Weight, describe(verdict, record.MaxFailures))
+					sick = fmt.Sprintf("at %s %% the canary fails more than it may: %s", stage.Weight, describe(verdict, record.MaxFailures))
 					return
 				}
 			}
 			select {
+			case <-over:
+				return
 			case <-ctx.Done():
+				return
 			case <-time.After(readPause):
 			}
 		}
 	})
-	return func() {
-		cancel()
+	return func() string {
+		close(over)
 		watching.Wait()
+		return sick
 	}
 }
 
