@@ -96,17 +96,25 @@ func (p *Promotion) Run(ctx context.Context, record *Record, stages []Stage, res
 			}
 			stopWatch = p.watch(ctx, record, stage)
 		}
-		var err error
+		var failed error
 		if !resumed {
-			err = p.update(ctx, record, stage)
+			if err := p.configure(ctx, record, stage); err != nil {
+				stopWatch()
+				return err
+			}
+			failed = p.update(ctx, record, stage)
 		}
 		resumed = false
 		sick := stopWatch()
 		switch {
 		case sick != "":
 			return p.takeBack(ctx, record, sick)
-		case err != nil:
-			return err
+		case failed != nil && ctx.Err() != nil:
+			return &HeldError{"interrupted at the update for: " + stage.Name}
+		case failed != nil && stage.Bake:
+			return p.takeBack(ctx, record, fmt.Sprintf("the update to %s %% failed: %v", stage.Weight, failed))
+		case failed != nil:
+			return &HeldError{fmt.Sprintf("the update failed: %v", failed)}
 		case !baked:
 			continue
 		}
@@ -120,34 +128,29 @@ func (p *Promotion) Run(ctx context.Context, record *Record, stages []Stage, res
 	return nil
 }
 
-// update brings a stage up. When it fails, the canary is taken back, if it got requests.
-func (p *Promotion) update(ctx context.Context, record *Record, stage Stage) error {
-	begin := p.Now()
-	p.Say(stage.Name)
+// configure sets what a stage is for.
+func (p *Promotion) configure(ctx context.Context, record *Record, stage Stage) error {
 	set := maps.Clone(stage.Set)
 	if !slices.Contains(stage.Remove, Key) {
 		set[Key] = stack.Value{Text: record.String()}
 	}
-	if err := p.Stack.Configure(ctx, set, stage.Remove); err != nil {
-		return err
-	}
+	return p.Stack.Configure(ctx, set, stage.Remove)
+}
+
+// update brings a stage up.
+func (p *Promotion) update(ctx context.Context, record *Record, stage Stage) error {
+	begin := p.Now()
+	p.Say(stage.Name)
 	err := p.Stack.Update(ctx, "canary promote "+record.Image+": "+stage.Name, p.indent)
 	took := p.Now().Sub(begin)
 	event := Event{Time: begin, Stage: stage.Name, Weight: stage.Weight, Seconds: took.Seconds()}
 	if err != nil {
 		event.Error = err.Error()
+	} else {
+		p.indent(fmt.Sprintf("done after %.1f s", took.Seconds()))
 	}
 	p.Event(event)
-	switch {
-	case err == nil:
-		p.indent(fmt.Sprintf("done after %.1f s", took.Seconds()))
-		return nil
-	case ctx.Err() != nil:
-		return &HeldError{fmt.Sprintf("interrupted while %s", stage.Name)}
-	case stage.Bake:
-		return p.takeBack(ctx, record, fmt.Sprintf("the update to %s %% failed: %v", stage.Weight, err))
-	}
-	return &HeldError{fmt.Sprintf("the update failed: %v", err)}
+	return err
 }
 
 // watch looks at the requests while a step's update still runs: its proxies serve the split

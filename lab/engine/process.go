@@ -56,6 +56,13 @@ func (p *process) id() (int, bool) {
 		return 0, false
 	}
 	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	for range 50 { // it is empty for a moment while a program begins, and for good when it has ended
+		if err != nil || len(line) > 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+		line, err = os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	}
 	return pid, err == nil && bytes.Contains(line, []byte(p.mark))
 }
 
