@@ -30,10 +30,19 @@ type realCluster struct {
 	client *kube.Client
 }
 
-func connect(kubeconfig stack.Secret) (cluster, error) {
+// clientOf is a client for the cluster that the stack has put out.
+func clientOf(kubeconfig stack.Secret) (*kube.Client, error) {
 	client, err := kube.New(kubeconfig, "")
 	if err != nil {
 		return nil, fmt.Errorf("the stack's output kubeconfig: %w", err)
+	}
+	return client, nil
+}
+
+func connect(kubeconfig stack.Secret) (cluster, error) {
+	client, err := clientOf(kubeconfig)
+	if err != nil {
+		return nil, err
 	}
 	return realCluster{Cluster: relay.In(client), client: client}, nil
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"canary/internal/promotion"
 	"canary/internal/release"
 	"canary/internal/stack"
 )
@@ -59,13 +58,11 @@ func main() {
 		updater: func(ctx context.Context, stackName string) (updater, error) {
 			return stack.Open(ctx, stackName)
 		},
-		promotion: func(kubeconfig stack.Secret, app release.App) (promotionCluster, error) {
-			return promotion.Connect(kubeconfig, app)
-		},
-		screen: terminalOf(os.Stdout),
-		view:   openView,
-		pause:  watchPause,
-		now:    time.Now,
+		promotion: openPromotion,
+		screen:    terminalOf(os.Stdout),
+		view:      openView,
+		pause:     watchPause,
+		now:       time.Now,
 	}))
 }
 

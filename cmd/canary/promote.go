@@ -28,6 +28,14 @@ type promotionCluster interface {
 	Close()
 }
 
+func openPromotion(kubeconfig stack.Secret, app release.App) (promotionCluster, error) {
+	client, err := clientOf(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	return promotion.NewLiveCluster(client, app), nil
+}
+
 type promoteCommand struct {
 	env       environment
 	plan      promotion.Plan

@@ -33,9 +33,9 @@ type view interface {
 }
 
 func openView(kubeconfig stack.Secret, app release.App) (view, error) {
-	client, err := kube.New(kubeconfig, "")
+	client, err := clientOf(kubeconfig)
 	if err != nil {
-		return nil, fmt.Errorf("the stack's output kubeconfig: %w", err)
+		return nil, err
 	}
 	return clusterView{View: converge.NewView(client, app), client: client, app: app}, nil
 }

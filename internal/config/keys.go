@@ -19,15 +19,8 @@ func Keys() []Key {
 	return keys
 }
 
-// Default is what an absent key means; "" for one that there is not.
-func Default(name string) string {
-	for _, declared := range declarations {
-		if declared.Name == name {
-			return declared.Default
-		}
-	}
-	return ""
-}
+// Default is what a key means that is absent; there must be one of the name.
+func Default(name string) string { return mustFind(name).Default }
 
 // declaration is a key with its rule. Only a key with the default "" may be set to "".
 type declaration struct {

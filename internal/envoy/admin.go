@@ -107,7 +107,7 @@ func (a *Admin) Connect(ctx context.Context, few int) {
 	defer a.mu.Unlock()
 	a.held = map[string]Clusters{}
 	for i, p := range proxies {
-		if p.Gateway || p.Sidecar { // others, such as an egress gateway, send nothing to the app
+		if p.MayCall() {
 			a.held[p.UID] = held[i]
 		}
 	}

@@ -63,6 +63,10 @@ func proxyReady(status *corev1.PodStatus) bool {
 	return slices.ContainsFunc(status.ContainerStatuses, ready) || slices.ContainsFunc(status.InitContainerStatuses, ready)
 }
 
+// MayCall reports whether the proxy may send requests to the app: others, such as an
+// egress gateway, send it none.
+func (p Proxy) MayCall() bool { return p.Gateway || p.Sidecar }
+
 // TakesRequests reports whether the proxy gets new connections: a pod that is
 // ending still holds a split, and gets none.
 func (p Proxy) TakesRequests() bool { return p.Ready && !p.Ending }

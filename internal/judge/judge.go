@@ -57,7 +57,7 @@ type Verdict struct {
 
 // Look judges the counts of both subsets, which are those of the same time.
 func (l Limits) Look(stable, canary Counts) Verdict {
-	alpha := (1 - l.Confidence) / 2 // for each subset
+	alpha := l.alpha()
 	stableLow, stableHigh := bounds(stable, alpha)
 	canaryLow, canaryHigh := bounds(canary, alpha)
 	v := Verdict{
@@ -73,18 +73,20 @@ func (l Limits) Look(stable, canary Counts) Verdict {
 	return v
 }
 
+// alpha is how unsure the interval of one subset may be.
+func (l Limits) alpha() float64 { return (1 - l.Confidence) / 2 }
+
 // Needed is how many requests more a canary takes until it passes, if they fail as stable's
 // do and stable gets requests in the same proportion.
 func (l Limits) Needed(stable, canary Counts) uint64 {
+	alpha, ratio := l.alpha(), 1.0
+	if canary.Requests > 0 {
+		ratio = float64(stable.Requests) / float64(canary.Requests)
+	}
 	passes := func(more uint64) bool {
 		grow := func(c Counts, by float64) Counts {
 			return Counts{c.Requests + uint64(by), c.Failures + uint64(by*stable.Share())}
 		}
-		ratio := 1.0
-		if canary.Requests > 0 {
-			ratio = float64(stable.Requests) / float64(canary.Requests)
-		}
-		alpha := (1 - l.Confidence) / 2
 		low, _ := bounds(grow(stable, ratio*float64(more)), alpha)
 		_, high := bounds(grow(canary, float64(more)), alpha)
 		return high-low <= l.MaxFailures

@@ -74,7 +74,7 @@ func (m *Meter) Read(ctx context.Context) (Reading, error) {
 	if err != nil {
 		return m.reading, err
 	}
-	proxies = slices.DeleteFunc(proxies, func(p envoy.Proxy) bool { return !p.Gateway && !p.Sidecar })
+	proxies = slices.DeleteFunc(proxies, func(p envoy.Proxy) bool { return !p.MayCall() })
 	pages, errs := make([][]envoy.Endpoint, len(proxies)), make([]error, len(proxies))
 	var group sync.WaitGroup
 	for i, p := range proxies {
@@ -113,16 +113,17 @@ func (m *Meter) Read(ctx context.Context) (Reading, error) {
 
 // add counts what is new in a proxy's page.
 func (m *Meter) add(proxy *seen, page []envoy.Endpoint) {
+	unknown := proxy.old && proxy.endpoints == nil // how much of it was counted before
 	now := map[endpoint]envoy.Endpoint{}
 	for _, e := range page {
 		key := endpoint{e.Subset, e.Address}
 		now[key] = e
+		if unknown {
+			continue
+		}
 		before := proxy.endpoints[key]
 		if e.Succeeded < before.Succeeded || e.Failed < before.Failed {
 			before = envoy.Endpoint{}
-		}
-		if proxy.old && proxy.endpoints == nil {
-			continue
 		}
 		counts := &m.reading.Stable
 		if e.Subset == release.Canary {
@@ -132,7 +133,7 @@ func (m *Meter) add(proxy *seen, page []envoy.Endpoint) {
 		counts.Requests += succeeded + failed
 		counts.Failures += failed
 	}
-	if proxy.old && proxy.endpoints == nil && m.begun {
+	if unknown && m.begun {
 		m.reading.Gaps = append(m.reading.Gaps, "proxy "+proxy.name+" could be read only now: what it counted before is missing")
 	}
 	proxy.endpoints = now

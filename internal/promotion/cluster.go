@@ -30,14 +30,10 @@ type LiveCluster struct {
 	meter  *meter.Meter
 }
 
-// Connect reaches the app in the cluster of a kubeconfig, by its current context.
-func Connect(kubeconfig []byte, app release.App) (*LiveCluster, error) {
-	client, err := kube.New(kubeconfig, "")
-	if err != nil {
-		return nil, fmt.Errorf("the stack's output kubeconfig: %w", err)
-	}
+// NewLiveCluster prepares connections; it does no I/O.
+func NewLiveCluster(client *kube.Client, app release.App) *LiveCluster {
 	fleet := envoy.NewAdmin(client, app)
-	return &LiveCluster{client: client, app: app, fleet: fleet, meter: meter.New(fleet)}, nil
+	return &LiveCluster{client: client, app: app, fleet: fleet, meter: meter.New(fleet)}
 }
 
 // Close ends the connections.

@@ -9,12 +9,12 @@ import (
 	"os/user"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"canary/internal/config"
 	"canary/internal/judge"
 	"canary/internal/meter"
+	"canary/internal/stack"
 )
 
 // Key is the key of the stack's configuration that holds the Record. Pulumi keeps the
@@ -174,8 +174,8 @@ func (r Runner) String() string {
 
 // Runs reports whether the process runs on this machine; of another one that is not known.
 func (r Runner) Runs() bool {
-	host, err := os.Hostname()
-	return err == nil && host == r.Host && r.Process > 0 && r.Process != os.Getpid() && syscall.Kill(r.Process, 0) == nil
+	_, runs := stack.Running(r.Host, r.Process)
+	return runs && r.Process != os.Getpid()
 }
 
 // Duration is a time that is written as "2m0s".

@@ -165,7 +165,7 @@ func (p *Promotion) watch(ctx context.Context, record *Record, stage Stage) (sto
 			reading, err := p.Cluster.Read(ctx)
 			if verdict := record.look(reading); err == nil && verdict.Outcome == judge.Fail {
 				if err := p.Cluster.Write(ctx, release.Split{Stable: 100}); err == nil {
-					sick = fmt.Sprintf("at %s %% the canary fails more than it may: %s", stage.Weight, describe(verdict, record.MaxFailures))
+					sick = record.tooMany(verdict, stage.Weight)
 					return
 				}
 			}
@@ -212,7 +212,7 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		if verdict.Outcome == judge.Fail {
 			tell()
 			record.judged(judged)
-			return p.takeBack(ctx, record, fmt.Sprintf("at %s %% the canary fails more than it may: %s", stage.Weight, describe(verdict, record.MaxFailures)))
+			return p.takeBack(ctx, record, record.tooMany(verdict, stage.Weight))
 		}
 		if now.Sub(looked) >= splitPause {
 			looked = now
@@ -321,6 +321,11 @@ func describe(v judge.Verdict, allowed float64) string {
 		text += "; stable itself fails, and the canary is judged beside it"
 	}
 	return text
+}
+
+// tooMany is why a canary is taken back from a weight.
+func (r *Record) tooMany(v judge.Verdict, weight string) string {
+	return fmt.Sprintf("at %s %% the canary fails more than it may: %s", weight, describe(v, r.MaxFailures))
 }
 
 // missing is what it takes until the requests tell.

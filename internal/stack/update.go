@@ -91,7 +91,7 @@ func (u *Updater) Configure(ctx context.Context, set map[string]Value, remove []
 // it was killed.
 func (u *Updater) Update(ctx context.Context, message string, say func(string)) error {
 	err := u.up(ctx, message, say)
-	if by := new(LockedError); errors.As(err, &by) && by.Process > 0 && errors.Is(syscall.Kill(by.Process, 0), syscall.ESRCH) {
+	if by := new(LockedError); errors.As(err, &by) && by.Gone {
 		say("an update that was killed had locked the stack (" + by.By + ")")
 		if err := u.stack.Cancel(ctx); err != nil {
 			return err
@@ -145,10 +145,10 @@ func plain(text string) string { return colours.ReplaceAllString(text, "") }
 
 // LockedError says that an update of the stack is under way, or was killed.
 type LockedError struct {
-	// By is what Pulumi says about who began it; Process is its process if that was on
-	// this machine, otherwise 0.
-	By      string
-	Process int
+	// By is what Pulumi says about who began it.
+	By string
+	// Gone is whether its process was on this machine, and has ended.
+	Gone bool
 }
 
 // Error says who, and what to do.
@@ -166,11 +166,20 @@ func locked(err error) error {
 	e := &LockedError{By: "it does not say by whom"}
 	if by := lockedBy.FindStringSubmatch(err.Error()); by != nil {
 		e.By = strings.TrimPrefix(by[0], "created ")
-		if host, err := os.Hostname(); err == nil && host == by[2] {
-			e.Process, _ = strconv.Atoi(by[3])
+		if process, err := strconv.Atoi(by[3]); err == nil {
+			here, runs := Running(by[2], process)
+			e.Gone = here && !runs
 		}
 	}
 	return e
+}
+
+// Running reports whether a process of a host is one of this machine, and whether it then
+// runs.
+func Running(host string, process int) (here, runs bool) {
+	own, err := os.Hostname()
+	here = err == nil && host == own && process > 0
+	return here, here && !errors.Is(syscall.Kill(process, 0), syscall.ESRCH)
 }
 
 // Last is the configuration of the stack's last recorded update, and whether that went

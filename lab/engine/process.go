@@ -36,6 +36,13 @@ func (p *process) start(logFile, name string, args ...string) (exited <-chan err
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
+	// By its command line the process is known again; for a moment it has none yet.
+	for range 50 {
+		if len(commandLine(cmd.Process.Pid)) > 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
 	if p.notesItself {
@@ -55,15 +62,13 @@ func (p *process) id() (int, bool) {
 	if err != nil {
 		return 0, false
 	}
-	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
-	for range 50 { // it is empty for a moment while a program begins, and for good when it has ended
-		if err != nil || len(line) > 0 {
-			break
-		}
-		time.Sleep(time.Millisecond)
-		line, err = os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
-	}
-	return pid, err == nil && bytes.Contains(line, []byte(p.mark))
+	return pid, bytes.Contains(commandLine(pid), []byte(p.mark))
+}
+
+// commandLine is that of a process; nothing of one that has ended.
+func commandLine(pid int) []byte {
+	line, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	return line
 }
 
 func (p *process) forgetIfDead() {

@@ -126,11 +126,11 @@ func killAt(t *testing.T, p *harness.Project, stage string, args []string) {
 		}
 	}
 	harness.Eventually(t, time.Minute, func(context.Context) error {
-		for _, child := range harness.Children(cmd.Process.Pid) {
-			if strings.Contains(child.Arguments, " up ") {
+		for _, process := range harness.Descendants(cmd.Process.Pid) {
+			if strings.Contains(harness.Arguments(process), " up ") {
 				time.Sleep(rand.N(2 * time.Second)) // any moment of it
 				require.NoError(t, cmd.Process.Kill())
-				_ = syscall.Kill(-child.Process, syscall.SIGKILL)
+				_ = syscall.Kill(-process, syscall.SIGKILL)
 				return nil
 			}
 		}

@@ -3,8 +3,8 @@
 package harness
 
 import (
-	"bytes"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -56,8 +56,9 @@ func (w *ArgumentWatch) look() {
 			continue
 		}
 		w.looks[name]++
-		if b, err := os.ReadFile("/proc/" + name + "/cmdline"); err == nil && len(b) > 0 {
-			w.seen[string(bytes.ReplaceAll(b, []byte{0}, []byte{' '}))] = true
+		process, _ := strconv.Atoi(name)
+		if arguments := Arguments(process); arguments != "" {
+			w.seen[arguments] = true
 		}
 	}
 }

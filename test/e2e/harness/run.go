@@ -60,6 +60,12 @@ func LineWith(output, text string) string {
 	return fmt.Sprintf("no line with %q in:\n%s", text, output)
 }
 
+// Arguments is the command line of a process, a word after the other; "" of one that has ended.
+func Arguments(process int) string {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", process))
+	return string(bytes.ReplaceAll(b, []byte{0}, []byte{' '}))
+}
+
 // Descendants are the processes that came of one, and of those; they end with their parents unknown to each other.
 func Descendants(of int) []int {
 	parents := map[int]int{}
