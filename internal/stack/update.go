@@ -8,13 +8,13 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 )
+
+// skipUpdateCheck keeps the CLI from asking for a newer version of itself.
+const skipUpdateCheck = "PULUMI_SKIP_UPDATE_CHECK"
 
 // Value is one of a stack's configuration.
 type Value struct {
@@ -39,7 +39,7 @@ func Open(ctx context.Context, name string) (*Updater, error) {
 		}
 		name = strings.TrimSpace(string(out))
 	}
-	workspace, err := auto.NewLocalWorkspace(ctx, auto.WorkDir("."), auto.EnvVars(map[string]string{"PULUMI_SKIP_UPDATE_CHECK": "true"}))
+	workspace, err := auto.NewLocalWorkspace(ctx, auto.WorkDir("."), auto.EnvVars(map[string]string{skipUpdateCheck: "true"}))
 	if err != nil {
 		return nil, err
 	}
@@ -67,11 +67,16 @@ func (u *Updater) own(all auto.ConfigMap) map[string]Value {
 	return own
 }
 
-// Configure sets values by key or path, and removes keys.
+// Configure sets values by key or path, and removes keys. A secret value is in the
+// arguments of no process.
 func (u *Updater) Configure(ctx context.Context, set map[string]Value, remove []string) error {
 	values := auto.ConfigMap{}
 	for key, value := range set {
-		values[u.prefix+key] = auto.ConfigValue{Value: value.Text, Secret: value.Secret}
+		if !value.Secret {
+			values[u.prefix+key] = auto.ConfigValue{Value: value.Text}
+		} else if err := u.setSecret(ctx, u.prefix+key, value.Text); err != nil {
+			return err
+		}
 	}
 	if err := u.stack.SetAllConfigWithOptions(ctx, values, &auto.ConfigOptions{Path: true}); err != nil {
 		return err
@@ -84,6 +89,16 @@ func (u *Updater) Configure(ctx context.Context, set map[string]Value, remove []
 		keys[i] = u.prefix + key
 	}
 	return u.stack.RemoveAllConfig(ctx, keys)
+}
+
+func (u *Updater) setSecret(ctx context.Context, path, value string) error {
+	workspace := u.stack.Workspace()
+	_, stderr, _, err := workspace.PulumiCommand().Run(ctx, workspace.WorkDir(), strings.NewReader(value), nil, nil,
+		[]string{skipUpdateCheck + "=true"}, "config", "set", "--path", "--secret", "--stack="+u.stack.Name(), path)
+	if err != nil {
+		return fmt.Errorf("pulumi config set --secret %s: %w\n%s", path, err, strings.TrimSpace(stderr))
+	}
+	return nil
 }
 
 // Update brings the stack up; say gets the program's own lines. The error is what the
@@ -101,47 +116,30 @@ func (u *Updater) Update(ctx context.Context, message string, say func(string)) 
 	return err
 }
 
+// up runs the command itself: the Automation API's Up asks for outputs and history after
+// each update, which takes as long as a third of a change of the weight.
 func (u *Updater) up(ctx context.Context, message string, say func(string)) error {
-	stream := make(chan events.EngineEvent)
-	var wrong []string
-	over := make(chan struct{})
-	var reading sync.WaitGroup
-	reading.Go(func() {
-		for {
-			select {
-			case event, open := <-stream:
-				if !open {
-					return
-				}
-				said := event.DiagnosticEvent
-				switch {
-				case said == nil || said.Ephemeral:
-				case said.Severity == "error":
-					wrong = append(wrong, strings.TrimSpace(plain(said.Message)))
-				case said.Severity == "info", said.Severity == "warning":
-					say(strings.TrimSpace(plain(said.Message)))
-				}
-			case <-over: // an update that does not begin leaves the stream open
-				return
-			}
-		}
-	})
-	_, err := u.stack.Up(ctx, optup.Message(message), optup.EventStreams(stream), optup.SuppressOutputs(), optup.ShowSecrets(false))
-	if err != nil && ctx.Err() == nil {
-		err = locked(err)
+	said := &engineEvents{say: say}
+	address, stop, err := said.serve()
+	if err != nil {
+		return err
 	}
-	close(over)
-	reading.Wait()
-	if err != nil && len(wrong) > 0 {
-		return errors.New(strings.Join(wrong, "\n"))
+	workspace := u.stack.Workspace()
+	_, stderr, _, err := workspace.PulumiCommand().Run(ctx, workspace.WorkDir(), nil, nil, nil,
+		// With it the CLI takes --event-log.
+		[]string{"PULUMI_DEBUG_COMMANDS=true", skipUpdateCheck + "=true"},
+		"up", "--yes", "--skip-preview", "--suppress-outputs", "--exec-kind=auto.local", "--event-log="+address, "--message="+message, "--stack="+u.stack.Name())
+	stop()
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() == nil && isLocked(stderr):
+		return locked(stderr)
+	case len(said.wrong) > 0:
+		return errors.New(strings.Join(said.wrong, "\n"))
 	}
-	return err
+	return fmt.Errorf("pulumi up: %w\n%s", err, strings.TrimSpace(stderr))
 }
-
-var colours = regexp.MustCompile(`<\{%[^%]*%\}>`)
-
-// plain is a message without Pulumi's colours.
-func plain(text string) string { return colours.ReplaceAllString(text, "") }
 
 // LockedError says that an update of the stack is under way, or was killed.
 type LockedError struct {
@@ -158,13 +156,15 @@ func (e *LockedError) Error() string {
 
 var lockedBy = regexp.MustCompile(`created by (\S+?)@(\S+) \(pid (\d+)\)`)
 
-// locked makes a *LockedError of what the Automation API says about a concurrent update.
-func locked(err error) error {
-	if !auto.IsConcurrentUpdateError(err) {
-		return err
-	}
+// isLocked reports whether the CLI says that another update has the stack.
+func isLocked(stderr string) bool {
+	return strings.Contains(stderr, "the stack is currently locked by") || strings.Contains(stderr, "[409] Conflict: Another update")
+}
+
+// locked makes a *LockedError of what the CLI says about a concurrent update.
+func locked(stderr string) *LockedError {
 	e := &LockedError{By: "it does not say by whom"}
-	if by := lockedBy.FindStringSubmatch(err.Error()); by != nil {
+	if by := lockedBy.FindStringSubmatch(stderr); by != nil {
 		e.By = strings.TrimPrefix(by[0], "created ")
 		if process, err := strconv.Atoi(by[3]); err == nil {
 			here, runs := Running(by[2], process)

@@ -21,12 +21,13 @@ func TestUpdater(t *testing.T) {
 	host, err := os.Hostname()
 	require.NoError(t, err)
 	dir := t.TempDir()
-	said := filepath.Join(dir, "said")
+	said, secret := filepath.Join(dir, "said"), filepath.Join(dir, "secret")
 	fakePulumi(t, fmt.Sprintf(`echo "$*" >> %s
 case "$*" in
 version*) echo v3.215.0 ;;
 "config --show-secrets --json"*) echo '{"shop:canaryWeight":{"value":"5"},"shop:token":{"value":"x","secret":true},"kubernetes:context":{"value":"c"}}' ;;
 "stack history"*) echo '[{"kind":"update","result":"failed","config":{"shop:promotion":{"value":"{}"}}}]' ;;
+"config set --path"*) read -r value; echo "$value" > %s ;;
 up*) [ -e %s/unlocked ] && exit 0
   echo "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with 'pulumi cancel'." >&2
   read -r pid < %s/pid
@@ -34,7 +35,7 @@ up*) [ -e %s/unlocked ] && exit 0
   exit 255 ;;
 cancel*) : > %s/unlocked ;;
 "stack output"*) echo '{}' ;;
-esac`, said, dir, dir, host, dir))
+esac`, said, secret, dir, dir, host, dir))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "Pulumi.yaml"), []byte("name: shop\nruntime: go\n"), 0o600))
 	t.Chdir(dir)
 
@@ -43,7 +44,7 @@ esac`, said, dir, dir, host, dir))
 	settings, err := u.Settings(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, map[string]Value{"canaryWeight": {Text: "5"}, "token": {Text: "x", Secret: true}}, settings)
-	require.NoError(t, u.Configure(t.Context(), map[string]Value{"canaryWeight": {Text: "0"}}, []string{"promotion"}))
+	require.NoError(t, u.Configure(t.Context(), map[string]Value{"canaryWeight": {Text: "0"}, "env.TOKEN": {Text: "hidden", Secret: true}}, []string{"promotion"}))
 	last, succeeded, err := u.Last(t.Context())
 	require.NoError(t, err)
 	require.False(t, succeeded)
@@ -55,19 +56,24 @@ esac`, said, dir, dir, host, dir))
 	lockedBy(os.Getpid())
 	var lines []string
 	say := func(line string) { lines = append(lines, line) }
-	require.EqualError(t, u.Update(t.Context(), "x", say), fmt.Sprintf(
+	require.EqualError(t, u.Update(t.Context(), "a release", say), fmt.Sprintf(
 		"another update of the stack is under way (by ann@%s (pid %d)), or was killed: wait for it, or type `pulumi cancel` if it is gone", host, os.Getpid()))
 	require.NoFileExists(t, filepath.Join(dir, "unlocked"))
 
 	lockedBy(gone.Process.Pid)
-	require.NoError(t, u.Update(t.Context(), "x", say))
+	require.NoError(t, u.Update(t.Context(), "a release", say))
 	require.Equal(t, []string{fmt.Sprintf("an update that was killed had locked the stack (by ann@%s (pid %d))", host, gone.Process.Pid)}, lines)
 
 	commands, err := os.ReadFile(said)
 	require.NoError(t, err)
 	for _, want := range []string{
 		"stack select --stack dev", "config set-all --stack dev --path --plaintext shop:canaryWeight=0", "config rm-all --stack dev shop:promotion", "cancel --yes --stack dev",
+		"config set --path --secret --stack=dev shop:env.TOKEN", "--message=a release --stack=dev",
 	} {
 		require.Contains(t, strings.ReplaceAll(string(commands), " --non-interactive", ""), want)
 	}
+	require.NotContains(t, string(commands), "hidden")
+	value, err := os.ReadFile(secret)
+	require.NoError(t, err)
+	require.Equal(t, "hidden\n", string(value))
 }
