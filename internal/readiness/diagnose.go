@@ -3,6 +3,7 @@ package readiness
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -298,6 +299,14 @@ func pending(pod *corev1.Pod, events []corev1.Event) finding {
 		f.kind, f.reason, f.message = kindPulling, "Pulling", newest.Message
 	case newest.Type == corev1.EventTypeWarning:
 		f.reason, f.message = newest.Reason, newest.Message
+		if newest.Reason == "FailedMount" && missingVolume.MatchString(newest.Message) {
+			f.kind, f.patience = kindConfig, shortPatience
+			f.advice = "make what the volume is to hold in the pod's namespace, or correct its name in `pod` or `canaryPod`"
+		}
 	}
 	return f
 }
+
+// missingVolume is what the kubelet says of a ConfigMap or a Secret, or a key of one, that
+// is not there. Other volumes may only be late.
+var missingVolume = regexp.MustCompile(`(configmap|secret) "[^"]+" not found|references non-existent (config|secret) key`)

@@ -78,6 +78,21 @@ func TestDiagnose(t *testing.T) {
 			podWith(waitingFor("CreateContainerConfigError", `secret "x" not found`)), nil,
 			finding{kind: kindConfig, container: "app", reason: "CreateContainerConfigError", message: `secret "x" not found`, patience: shortPatience},
 		},
+		"missing volume": {
+			podWith(waitingFor("ContainerCreating", "")),
+			[]corev1.Event{event(normal, "Scheduled", "assigned", 1), event(warning, "FailedMount", `MountVolume.SetUp failed for volume "v" : configmap "x" not found`, 2)},
+			finding{kind: kindConfig, container: "app", reason: "FailedMount", message: `MountVolume.SetUp failed for volume "v" : configmap "x" not found`, patience: shortPatience},
+		},
+		"missing key of a volume": {
+			podWith(waitingFor("ContainerCreating", "")),
+			[]corev1.Event{event(warning, "FailedMount", `MountVolume.SetUp failed for volume "v" : references non-existent secret key: k`, 2)},
+			finding{kind: kindConfig, container: "app", reason: "FailedMount", message: `MountVolume.SetUp failed for volume "v" : references non-existent secret key: k`, patience: shortPatience},
+		},
+		"late volume": {
+			podWith(waitingFor("ContainerCreating", "")),
+			[]corev1.Event{event(warning, "FailedMount", `MountVolume.SetUp failed for volume "v" : rpc error: driver is not registered yet`, 2)},
+			finding{kind: kindOther, container: "app", reason: "FailedMount", message: `MountVolume.SetUp failed for volume "v" : rpc error: driver is not registered yet`, patience: never},
+		},
 		"crash loop": {
 			podWith(corev1.ContainerStatus{RestartCount: 1, State: waitingFor("CrashLoopBackOff", "back-off 10s").State, LastTerminationState: ended(3, "Error", "")}), nil,
 			finding{kind: kindCrash, container: "app", reason: "CrashLoopBackOff", message: "exited with code 3, restarted once", wantsLog: true},

@@ -61,6 +61,10 @@ spec:
 			"a resource that no node has", "spec: {containers: [{name: app, resources: {limits: {example.com/gpu: 1}}}]}",
 			`subset canary: 0 of 1 pods ready: .*: Unschedulable: .*Insufficient example.com/gpu`,
 		},
+		{
+			"a volume that is not there", "spec: {volumes: [{name: none, configMap: {name: e2e-none}}], containers: [{name: app, volumeMounts: [{name: none, mountPath: /none}]}]}",
+			`subset canary: 0 of 1 pods ready: .*: FailedMount: .*configmap .*e2e-none.* not found`,
+		},
 		{"a field that is none", "spec: {containers: [{name: app, resorces: {}}]}", `canaryPod: spec.containers\[0\].resorces: no such field; nearest: resources`},
 		{"without the drain", "spec: {terminationGracePeriodSeconds: 1}", `canaryPod: spec.terminationGracePeriodSeconds: allowed: at least the 16 that the drain takes; set .drainSeconds. for a shorter one`},
 	} {
