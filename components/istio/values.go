@@ -5,6 +5,7 @@ import (
 
 	"canary/internal/config"
 	"canary/internal/drain"
+	"canary/internal/envoy"
 )
 
 // The keys of the istioValues option: one per chart.
@@ -23,7 +24,8 @@ func baseValues() map[string]any {
 }
 
 // istiodValues are the values of chart istiod. Image hub, tag and pull policy
-// also hold for what istiod injects: sidecars and gateways.
+// also hold for what istiod injects: sidecars and gateways. Proxies keep how long
+// requests to the subsets took, by which a canary is judged.
 func istiodValues(c config.Istio) map[string]any {
 	return map[string]any{
 		"profile": profile,
@@ -32,6 +34,9 @@ func istiodValues(c config.Istio) map[string]any {
 			"tag":             c.Tag,
 			"imagePullPolicy": "IfNotPresent",
 		},
+		"meshConfig": map[string]any{"defaultConfig": map[string]any{"proxyStatsMatcher": map[string]any{
+			"inclusionRegexps": []any{envoy.TimesKept},
+		}}},
 	}
 }
 

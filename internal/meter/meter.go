@@ -16,18 +16,27 @@ import (
 	"canary/internal/release"
 )
 
-// readTimeout bounds the read of one proxy.
-const readTimeout = 3 * time.Second
+const (
+	readTimeout = 3 * time.Second // of one proxy
+	// timesPause is the least time between two reads of how long requests took, which Envoy
+	// brings up to date every five seconds.
+	timesPause = time.Second
+)
 
 // Proxies are what is read; envoy.Admin is them.
 type Proxies interface {
 	List(ctx context.Context) ([]envoy.Proxy, error)
 	Endpoints(ctx context.Context, p envoy.Proxy) ([]envoy.Endpoint, error)
+	Times(ctx context.Context, p envoy.Proxy) (map[string]envoy.Times, error)
 }
 
 // Reading is what was counted since Begin.
 type Reading struct {
 	Stable, Canary judge.Counts
+	// Times is how long the requests took, by subset. Before is how long those to stable took
+	// which the proxies sent before Begin. A subset is missing when no proxy tells.
+	Times  map[string]envoy.Times
+	Before envoy.Times
 	// Unread are the proxies that could not be read this time, each with the reason: what
 	// they count comes with a later reading.
 	Unread []string
@@ -40,6 +49,7 @@ type Meter struct {
 	proxies Proxies
 	last    map[string]*seen // by UID of the proxy's pod
 	begun   bool
+	timed   time.Time // when the times were read last
 	reading Reading
 }
 
@@ -47,6 +57,7 @@ type Meter struct {
 type seen struct {
 	name      string
 	endpoints map[endpoint]envoy.Endpoint // nil when it was not read yet
+	times     map[string]envoy.Times      // likewise, by subset
 	// old is whether the proxy may have counted before Begin what it counts now.
 	old bool
 }
@@ -54,14 +65,22 @@ type seen struct {
 type endpoint struct{ subset, address string }
 
 // New is a meter that has not read anything.
-func New(proxies Proxies) *Meter { return &Meter{proxies: proxies, last: map[string]*seen{}} }
+func New(proxies Proxies) *Meter {
+	return &Meter{proxies: proxies, last: map[string]*seen{}, reading: nothing()}
+}
+
+func nothing() Reading {
+	return Reading{Times: map[string]envoy.Times{}, Before: envoy.Times{}}
+}
 
 // Begin takes what the proxies have counted so far as nothing.
 func (m *Meter) Begin(ctx context.Context) error {
+	m.timed = time.Time{}
 	_, err := m.Read(ctx)
-	m.begun, m.reading = true, Reading{}
+	m.begun, m.reading = true, nothing()
 	for _, proxy := range m.last {
 		proxy.old = proxy.endpoints == nil
+		m.reading.Before.Add(proxy.times[release.Stable])
 	}
 	return err
 }
@@ -76,15 +95,23 @@ func (m *Meter) Read(ctx context.Context) (Reading, error) {
 	}
 	proxies = slices.DeleteFunc(proxies, func(p envoy.Proxy) bool { return !p.MayCall() })
 	pages, errs := make([][]envoy.Endpoint, len(proxies)), make([]error, len(proxies))
+	times := make([]map[string]envoy.Times, len(proxies))
+	timed := time.Since(m.timed) >= timesPause
 	var group sync.WaitGroup
 	for i, p := range proxies {
 		group.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, readTimeout)
 			defer cancel()
 			pages[i], errs[i] = m.proxies.Endpoints(ctx, p)
+			if timed && errs[i] == nil {
+				times[i], errs[i] = m.proxies.Times(ctx, p)
+			}
 		})
 	}
 	group.Wait()
+	if timed {
+		m.timed = time.Now()
+	}
 	m.reading.Unread = nil
 	gone := maps.Clone(m.last)
 	for i, p := range proxies {
@@ -99,6 +126,9 @@ func (m *Meter) Read(ctx context.Context) (Reading, error) {
 				m.reading.Unread = append(m.reading.Unread, fmt.Sprintf("%s (%v)", p, errs[i]))
 			}
 			continue
+		}
+		if timed {
+			m.addTimes(proxy, times[i]) // before what add says about the proxy
 		}
 		m.add(proxy, pages[i])
 	}
@@ -137,4 +167,30 @@ func (m *Meter) add(proxy *seen, page []envoy.Endpoint) {
 		m.reading.Gaps = append(m.reading.Gaps, "proxy "+proxy.name+" could be read only now: what it counted before is missing")
 	}
 	proxy.endpoints = now
+}
+
+// addTimes counts the new times of a proxy.
+func (m *Meter) addTimes(proxy *seen, now map[string]envoy.Times) {
+	if proxy.old && proxy.times == nil { // how much of it was counted before is unknown
+		proxy.times = now
+		return
+	}
+	for subset, times := range now {
+		before := proxy.times[subset]
+		for bound := range before {
+			if times[bound] < before[bound] { // the proxy was started anew
+				before = nil
+				break
+			}
+		}
+		if m.reading.Times[subset] == nil {
+			m.reading.Times[subset] = envoy.Times{}
+		}
+		for bound, count := range times {
+			if more := count - before[bound]; more > 0 {
+				m.reading.Times[subset][bound] += more
+			}
+		}
+	}
+	proxy.times = now
 }

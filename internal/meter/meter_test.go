@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,6 +17,7 @@ import (
 type fakeProxies struct {
 	proxies []envoy.Proxy
 	pages   map[string][]envoy.Endpoint
+	times   map[string]map[string]envoy.Times
 	silent  map[string]bool
 	err     error
 }
@@ -28,6 +31,10 @@ func (f *fakeProxies) Endpoints(_ context.Context, p envoy.Proxy) ([]envoy.Endpo
 		return nil, errors.New("silent")
 	}
 	return f.pages[p.UID], nil
+}
+
+func (f *fakeProxies) Times(_ context.Context, p envoy.Proxy) (map[string]envoy.Times, error) {
+	return f.times[p.UID], nil
 }
 
 func gateway(uid string) envoy.Proxy {
@@ -55,21 +62,24 @@ func TestMeter(t *testing.T) {
 		require.NoError(t, err)
 		return r
 	}
-	require.Equal(t, Reading{}, read(), "what was before does not count")
+	require.Equal(t, nothing(), read(), "what was before does not count")
 
 	f.pages["a"] = page(1100, 11, 25, 3)
-	require.Equal(t, Reading{Stable: judge.Counts{Requests: 101, Failures: 1}, Canary: judge.Counts{Requests: 6, Failures: 1}}, read())
+	got := read()
+	require.Equal(t, judge.Counts{Requests: 101, Failures: 1}, got.Stable)
+	require.Equal(t, judge.Counts{Requests: 6, Failures: 1}, got.Canary)
 
 	f.proxies, f.pages["b"] = append(f.proxies, gateway("b")), page(7, 0, 1, 1)
 	f.pages["a"] = append(f.pages["a"], envoy.Endpoint{Subset: "canary", Address: "10.0.0.3:80", Succeeded: 4})
-	require.Equal(t, Reading{Stable: judge.Counts{Requests: 108, Failures: 1}, Canary: judge.Counts{Requests: 12, Failures: 2}}, read(),
-		"a proxy and a pod that came count from nothing")
+	got = read()
+	require.Equal(t, judge.Counts{Requests: 108, Failures: 1}, got.Stable)
+	require.Equal(t, judge.Counts{Requests: 12, Failures: 2}, got.Canary, "a proxy and a pod that came count from nothing")
 
 	f.silent["b"] = true
 	f.pages["b"] = page(17, 0, 1, 1)
 	require.Equal(t, []string{"istio-system/gateway-b (silent)"}, read().Unread)
 	f.silent["b"] = false
-	got := read()
+	got = read()
 	require.Empty(t, got.Unread)
 	require.EqualValues(t, 118, got.Stable.Requests, "what was not read comes later")
 
@@ -81,7 +91,7 @@ func TestMeter(t *testing.T) {
 	require.Equal(t, []string{"proxy istio-system/gateway-b ended: what it counted after the reading before is missing"}, read().Gaps)
 
 	require.NoError(t, m.Begin(t.Context()))
-	require.Equal(t, Reading{}, read(), "a new beginning")
+	require.Equal(t, nothing(), read(), "a new beginning")
 	f.err = errors.New("no API server")
 	_, err := m.Read(t.Context())
 	require.EqualError(t, err, "no API server")
@@ -95,10 +105,47 @@ func TestMeterOfProxyUnreadAtTheBeginning(t *testing.T) {
 	f.silent["a"] = false
 	r, err := m.Read(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, Reading{Gaps: []string{"proxy istio-system/gateway-a could be read only now: what it counted before is missing"}}, r)
+	require.Equal(t, []string{"proxy istio-system/gateway-a could be read only now: what it counted before is missing"}, r.Gaps)
+	require.Zero(t, r.Stable)
 	f.pages["a"] = page(1005, 0, 21, 0)
 	r, err = m.Read(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 5, r.Stable.Requests)
 	require.EqualValues(t, 1, r.Canary.Requests)
+}
+
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		of := func(stable, canary envoy.Times) map[string]envoy.Times {
+			return map[string]envoy.Times{"stable": stable, "canary": canary}
+		}
+		f := &fakeProxies{
+			proxies: []envoy.Proxy{gateway("a")},
+			times:   map[string]map[string]envoy.Times{"a": of(envoy.Times{5: 100, 250: 1}, envoy.Times{5: 10})},
+		}
+		m := New(f)
+		require.NoError(t, m.Begin(t.Context()))
+		read := func() Reading {
+			t.Helper()
+			r, err := m.Read(t.Context())
+			require.NoError(t, err)
+			return r
+		}
+		require.Equal(t, envoy.Times{5: 100, 250: 1}, read().Before)
+		require.Empty(t, read().Times)
+
+		f.times["a"] = of(envoy.Times{5: 120, 250: 1}, envoy.Times{5: 10, 250: 4})
+		require.Empty(t, read().Times, "Envoy has nothing new so soon")
+		time.Sleep(timesPause)
+		require.Equal(t, of(envoy.Times{5: 20}, envoy.Times{250: 4}), read().Times)
+
+		f.proxies = append(f.proxies, gateway("b"))
+		f.times["a"], f.times["b"] = of(envoy.Times{5: 1}, nil), of(envoy.Times{5: 2}, envoy.Times{10: 1})
+		time.Sleep(timesPause)
+		require.Equal(t, of(envoy.Times{5: 23}, envoy.Times{250: 4, 10: 1}), read().Times, "one was started anew, and one came")
+
+		require.NoError(t, m.Begin(t.Context()))
+		require.Equal(t, envoy.Times{5: 3}, read().Before)
+	})
 }

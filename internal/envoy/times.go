@@ -1,0 +1,97 @@
+package envoy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"strings"
+
+	"canary/internal/release"
+)
+
+// Times is how many requests took how long: by the upper bound of Envoy's bucket, in
+// milliseconds.
+type Times map[float64]uint64
+
+// Add adds other times.
+func (t Times) Add(other Times) {
+	for bound, count := range other {
+		t[bound] += count
+	}
+}
+
+// Over is how many requests took longer than a bound that is one of Envoy's, and how many
+// there are.
+func (t Times) Over(limit float64) (slow, all uint64) {
+	for bound, count := range t {
+		all += count
+		if bound > limit {
+			slow += count
+		}
+	}
+	return slow, all
+}
+
+// Times asks a proxy how long its requests to the subsets' pods took, by subset. It has
+// none when it does not keep the statistic upstream_rq_time of their clusters, and brings
+// what it has up to date every few seconds only, see
+// https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--stats.
+func (a *Admin) Times(ctx context.Context, p Proxy) (map[string]Times, error) {
+	query := url.Values{
+		"format": {"json"}, "histogram_buckets": {"disjoint"}, "type": {"Histograms"},
+		"filter": {TimesKept},
+	}
+	var times map[string]Times
+	err := a.pages(p).Get(ctx, "/stats?"+query.Encode(), maxDump, func(body io.Reader) (err error) {
+		times, err = parseTimes(body, a.app)
+		return err
+	})
+	return times, readError(err)
+}
+
+const timeStatistic = ".upstream_rq_time"
+
+// TimesKept matches the statistics that Times reads, for the proxyStatsMatcher of Istio's
+// ProxyConfig: without it Istio's proxies keep none of them.
+const TimesKept = `^cluster\.outbound\|[0-9]+\|(` + release.Stable + `|` + release.Canary + `)\|[^;]+;?\.upstream_rq_time$`
+
+func parseTimes(page io.Reader, app release.App) (map[string]Times, error) {
+	var parsed struct {
+		Stats []struct {
+			Histograms []struct {
+				Name    string `json:"name"`
+				Buckets []struct {
+					UpperBound float64 `json:"upper_bound"`
+					Cumulative uint64  `json:"cumulative"` // since the proxy was started
+				} `json:"buckets"`
+			} `json:"histograms"`
+		} `json:"stats"`
+	}
+	if err := json.NewDecoder(page).Decode(&parsed); err != nil {
+		return nil, fmt.Errorf("statistics: %w", err)
+	}
+	times := map[string]Times{}
+	for _, stat := range parsed.Stats {
+		for _, histogram := range stat.Histograms {
+			cluster := strings.TrimPrefix(strings.TrimSuffix(histogram.Name, timeStatistic), "cluster.")
+			subset, ours := subsetOf(app, strings.TrimSuffix(cluster, ";")) // Istio's end of a cluster's name
+			if !ours {
+				continue
+			}
+			found := Times{}
+			for _, bucket := range histogram.Buckets {
+				if bucket.Cumulative > 0 {
+					found[bucket.UpperBound] = bucket.Cumulative
+				}
+			}
+			if times[subset] == nil {
+				times[subset] = Times{}
+			}
+			maps.Copy(times[subset], found)
+		}
+	}
+	return times, nil
+}
