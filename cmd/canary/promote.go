@@ -41,6 +41,7 @@ type promoteCommand struct {
 	plan      promotion.Plan
 	bake      time.Duration
 	maxHold   time.Duration
+	slowAfter time.Duration
 	resume    bool
 	dryRun    bool
 	output    string
@@ -63,8 +64,8 @@ written by hand.
 
 A request has failed when its status is 500 or above, or when it got no answer.
 The canary is taken back as soon as it surely fails more than stable by more than
---max-failures, or none of its pods is ready; its pods are kept. It passes a step
-when it surely does not. Until the requests tell, the step is held, at most for
+--max-failures, or is slow more often by more than --max-slowdown, or none of its
+pods is ready; its pods are kept. It passes a step when it surely does not. Until the requests tell, the step is held, at most for
 --max-hold longer. "Surely" is --confidence, for the whole promotion, however
 often one looks (docs/judgement.md).
 
@@ -79,6 +80,7 @@ stays as it is, and --resume goes on.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p.plan.Bake, p.plan.MaxHold = promotion.Duration(p.bake), promotion.Duration(p.maxHold)
+			p.plan.SlowAfter = promotion.Duration(p.slowAfter)
 			if err := p.validate(cmd); err != nil {
 				return fmt.Errorf("%w; `canary promote --help` lists what is allowed", err)
 			}
@@ -92,6 +94,8 @@ stays as it is, and --resume goes on.`,
 	flags.DurationVar(&p.bake, "bake", 2*time.Minute, "how long each step is held at least (0: not at all, and nothing is judged)")
 	flags.DurationVar(&p.maxHold, "max-hold", 10*time.Minute, "how much longer a step is held while its requests do not tell")
 	flags.Float64Var(&p.plan.MaxFailures, "max-failures", 0.01, "by how much the canary's share of failures may be larger than stable's")
+	flags.Float64Var(&p.plan.MaxSlowdown, "max-slowdown", 0.05, "by how much the canary's share of slow requests may be larger than stable's (0: slowness is not judged)")
+	flags.DurationVar(&p.slowAfter, "slow-after", 0, "what is slow (default: what it takes stable before the first step in all but one of 100 requests)")
 	flags.Float64Var(&p.plan.Confidence, "confidence", 0.99, "how sure the verdicts of all steps together have to be")
 	flags.BoolVar(&p.plan.KeepCanary, "keep-canary", false, "leave the canary's pods at weight 0 in the end")
 	flags.BoolVar(&p.resume, "resume", false, "go on with the promotion that was interrupted, as it was planned")
@@ -107,7 +111,7 @@ func (p *promoteCommand) validate(cmd *cobra.Command) error {
 		problems = append(problems, fmt.Sprintf("--output is %q, allowed are table, json", p.output))
 	}
 	if p.resume {
-		for _, flag := range []string{"image", "steps", "bake", "max-hold", "max-failures", "confidence", "keep-canary"} {
+		for _, flag := range []string{"image", "steps", "bake", "max-hold", "max-failures", "max-slowdown", "slow-after", "confidence", "keep-canary"} {
 			if cmd.Flags().Changed(flag) {
 				problems = append(problems, fmt.Sprintf("--%s and --resume exclude each other: a promotion goes on as it was planned", flag))
 			}

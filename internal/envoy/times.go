@@ -16,6 +16,10 @@ import (
 // milliseconds.
 type Times map[float64]uint64
 
+// Bounds are those of Envoy's buckets, in milliseconds, ascending; Istio leaves them as they
+// are.
+var Bounds = []float64{0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000}
+
 // Add adds other times.
 func (t Times) Add(other Times) {
 	for bound, count := range other {

@@ -3,10 +3,7 @@
 // one looks. docs/judgement.md has the formulas.
 package judge
 
-import (
-	"fmt"
-	"math"
-)
+import "math"
 
 // Counts is what the requests of one subset came to.
 type Counts struct {
@@ -22,15 +19,11 @@ func (c Counts) Share() float64 {
 	return float64(c.Failures) / float64(c.Requests)
 }
 
-func (c Counts) String() string {
-	return fmt.Sprintf("%d of %d failed", c.Failures, c.Requests)
-}
-
 // Limits is what a canary may be like.
 type Limits struct {
-	// MaxFailures is by how much the canary's share of failures may be larger than stable's,
+	// MaxExcess is by how much the canary's share of failures may be larger than stable's,
 	// above 0 and below 1.
-	MaxFailures float64
+	MaxExcess float64
 	// Confidence is how sure a verdict has to be, above 0 and below 1: of canaries within the
 	// limit at most 1 - Confidence are failed, and of canaries beyond it at most so many pass.
 	Confidence float64
@@ -65,9 +58,9 @@ func (l Limits) Look(stable, canary Counts) Verdict {
 		Excess: canary.Share() - stable.Share(), Low: canaryLow - stableHigh, High: canaryHigh - stableLow,
 	}
 	switch {
-	case v.Low > l.MaxFailures:
+	case v.Low > l.MaxExcess:
 		v.Outcome = Fail
-	case v.High <= l.MaxFailures:
+	case v.High <= l.MaxExcess:
 		v.Outcome = Pass
 	}
 	return v
@@ -89,7 +82,7 @@ func (l Limits) Needed(stable, canary Counts) uint64 {
 		}
 		low, _ := bounds(grow(stable, ratio*float64(more)), alpha)
 		_, high := bounds(grow(canary, float64(more)), alpha)
-		return high-low <= l.MaxFailures
+		return high-low <= l.MaxExcess
 	}
 	const most = 1 << 40
 	high := uint64(1) // by doubling, then by halving what is between

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var limits = Limits{MaxFailures: 0.01, Confidence: 0.99}
+var limits = Limits{MaxExcess: 0.01, Confidence: 0.99}
 
 func TestLook(t *testing.T) {
 	t.Parallel()

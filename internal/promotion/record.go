@@ -12,8 +12,7 @@ import (
 	"time"
 
 	"canary/internal/config"
-	"canary/internal/judge"
-	"canary/internal/meter"
+	"canary/internal/envoy"
 	"canary/internal/stack"
 )
 
@@ -32,9 +31,15 @@ type Plan struct {
 	Bake Duration `json:"bake"`
 	// MaxHold is how much longer a step is held while the counts do not tell yet.
 	MaxHold Duration `json:"maxHold"`
-	// MaxFailures and Confidence are those of judge.Limits.
+	// MaxFailures is by how much the canary's share of failures may be larger than stable's,
+	// and MaxSlowdown the same for requests slower than SlowAfter; with 0 slowness is not
+	// judged. Confidence is how sure all verdicts together have to be.
 	MaxFailures float64 `json:"maxFailures"`
+	MaxSlowdown float64 `json:"maxSlowdown"`
 	Confidence  float64 `json:"confidence"`
+	// SlowAfter is what a request may take: one of envoy.Bounds, or 0 for what it took stable
+	// before the first step in all but one of a hundred requests.
+	SlowAfter Duration `json:"slowAfter,omitzero"`
 	// KeepCanary leaves the canary's pods when they are not needed any more.
 	KeepCanary bool `json:"keepCanary"`
 }
@@ -64,10 +69,33 @@ func (p Plan) Problems() []string {
 	if !(p.MaxFailures > 0 && p.MaxFailures < 1) {
 		refuse("--max-failures is %v, allowed is a share above 0 and below 1, such as 0.01", p.MaxFailures)
 	}
+	if !(p.MaxSlowdown >= 0 && p.MaxSlowdown < 1) {
+		refuse("--max-slowdown is %v, allowed is a share of 0 to below 1, such as 0.05; 0 is that slowness is not judged", p.MaxSlowdown)
+	}
+	if !slices.Contains(slownesses(), p.SlowAfter) {
+		refuse("--slow-after is %v, allowed are the bounds of Envoy's statistics: %s; or nothing", p.SlowAfter, join(slownesses()[1:]))
+	}
 	if !(p.Confidence >= 0.5 && p.Confidence < 1) {
 		refuse("--confidence is %v, allowed is 0.5 to below 1, such as 0.99", p.Confidence)
 	}
 	return problems
+}
+
+// slownesses are the values of Plan.SlowAfter.
+func slownesses() []Duration {
+	allowed := []Duration{0}
+	for _, bound := range envoy.Bounds {
+		allowed = append(allowed, milliseconds(bound))
+	}
+	return allowed
+}
+
+func join(durations []Duration) string {
+	words := make([]string, len(durations))
+	for i, d := range durations {
+		words[i] = d.String()
+	}
+	return strings.Join(words, ", ")
 }
 
 // Record is a promotion as the stack's configuration has it.
@@ -90,9 +118,9 @@ type Record struct {
 
 // Judged is what was seen of a step.
 type Judged struct {
-	Weight  string        `json:"weight"`
-	Seconds float64       `json:"seconds"`
-	Verdict judge.Verdict `json:"verdict"`
+	Weight  string  `json:"weight"`
+	Seconds float64 `json:"seconds"`
+	Seen
 }
 
 // String is the record as JSON.
@@ -118,32 +146,6 @@ func ParseRecord(text string) (*Record, error) {
 
 // UnderWay reports whether somebody may go on with the promotion.
 func (r *Record) UnderWay() bool { return r != nil && r.Failed == "" }
-
-// baseline are the counts of stable in the steps before, for a step in which it gets none.
-func (r *Record) baseline() judge.Counts {
-	var sum judge.Counts
-	for _, step := range r.Judged {
-		sum.Requests += step.Verdict.Stable.Requests
-		sum.Failures += step.Verdict.Stable.Failures
-	}
-	return sum
-}
-
-// limits are those of each step: the promises of all of them hold at once.
-func (r *Record) limits() judge.Limits {
-	return judge.Limits{MaxFailures: r.MaxFailures, Confidence: 1 - (1-r.Confidence)/float64(len(r.Steps))}
-}
-
-// look judges a step by what was read of it.
-func (r *Record) look(reading meter.Reading) judge.Verdict {
-	stable := reading.Stable
-	if r.Stage == len(r.Steps) { // all requests go to the canary
-		sum := r.baseline()
-		stable.Requests += sum.Requests
-		stable.Failures += sum.Failures
-	}
-	return r.limits().Look(stable, reading.Canary)
-}
 
 // judged adds a step, in place of an earlier try of the same.
 func (r *Record) judged(step Judged) {

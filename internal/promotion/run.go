@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"canary/internal/config"
+	"canary/internal/envoy"
 	"canary/internal/judge"
 	"canary/internal/meter"
 	"canary/internal/release"
@@ -64,12 +65,12 @@ type Promotion struct {
 
 // Event is something that happened.
 type Event struct {
-	Time    time.Time      `json:"time"`
-	Stage   string         `json:"stage"`
-	Weight  string         `json:"weight"`
-	Seconds float64        `json:"seconds,omitempty"`
-	Verdict *judge.Verdict `json:"verdict,omitempty"`
-	Error   string         `json:"error,omitempty"`
+	Time    time.Time `json:"time"`
+	Stage   string    `json:"stage"`
+	Weight  string    `json:"weight"`
+	Seconds float64   `json:"seconds,omitempty"`
+	Seen    *Seen     `json:"seen,omitempty"`
+	Error   string    `json:"error,omitempty"`
 }
 
 // TakenBackError says that the canary was sick, and serves nothing any more.
@@ -94,6 +95,7 @@ func (p *Promotion) Run(ctx context.Context, record *Record, stages []Stage, res
 			if err := p.Cluster.Begin(ctx); err != nil {
 				return fmt.Errorf("count the requests: %w", err)
 			}
+			p.findSlow(ctx, record)
 			stopWatch = p.watch(ctx, record, stage)
 		}
 		var failed error
@@ -126,6 +128,27 @@ func (p *Promotion) Run(ctx context.Context, record *Record, stages []Stage, res
 		}
 	}
 	return nil
+}
+
+// findSlow sets what a slow request is, unless that is known, by what stable took so far.
+func (p *Promotion) findSlow(ctx context.Context, record *Record) {
+	if record.MaxSlowdown == 0 {
+		return
+	}
+	reading, err := p.Cluster.Read(ctx)
+	if err != nil {
+		return
+	}
+	if record.SlowAfter == 0 {
+		record.SlowAfter = slowAfter(reading.Before)
+	}
+	switch _, all := reading.Before.Over(0); {
+	case all == 0:
+		p.indent("slowness is not judged at this step: the proxies have no times of stable's requests. Those of an Istio of somebody else keep them " +
+			"when its meshConfig has defaultConfig.proxyStatsMatcher.inclusionRegexps with " + envoy.TimesKept + ", once their pods are started anew")
+	case record.SlowAfter == 0:
+		p.indent(fmt.Sprintf("slowness is not judged at this step: stable has answered only %d requests before it, and it takes %d to tell what is slow; --slow-after says it too", all, leastTimes))
+	}
 }
 
 // configure sets what a stage is for.
@@ -163,9 +186,9 @@ func (p *Promotion) watch(ctx context.Context, record *Record, stage Stage) (sto
 	watching.Go(func() {
 		for {
 			reading, err := p.Cluster.Read(ctx)
-			if verdict := record.look(reading); err == nil && verdict.Outcome == judge.Fail {
+			if seen := record.look(reading); err == nil && seen.Outcome() == judge.Fail {
 				if err := p.Cluster.Write(ctx, release.Split{Stable: 100}); err == nil {
-					sick = record.tooMany(verdict, stage.Weight)
+					sick = record.sick(seen, stage.Weight)
 					return
 				}
 			}
@@ -201,18 +224,18 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		case err != nil:
 			return &HeldError{fmt.Sprintf("at %s %%: the requests cannot be counted: %v", stage.Weight, err)}
 		}
-		verdict := record.look(reading)
+		seen := record.look(reading)
 		now := p.Now()
 		held := now.Sub(begin)
-		judged := Judged{Weight: stage.Weight, Seconds: held.Seconds(), Verdict: verdict}
+		judged := Judged{Weight: stage.Weight, Seconds: held.Seconds(), Seen: seen}
 		tell := func() {
-			p.indent(fmt.Sprintf("%.0f s: %s", held.Seconds(), describe(verdict, record.MaxFailures)))
-			p.Event(Event{Time: now, Stage: "bake", Weight: stage.Weight, Seconds: held.Seconds(), Verdict: &verdict})
+			p.indent(fmt.Sprintf("%.0f s: %s", held.Seconds(), record.describe(seen)))
+			p.Event(Event{Time: now, Stage: "bake", Weight: stage.Weight, Seconds: held.Seconds(), Seen: &seen})
 		}
-		if verdict.Outcome == judge.Fail {
+		if seen.Outcome() == judge.Fail {
 			tell()
 			record.judged(judged)
-			return p.takeBack(ctx, record, record.tooMany(verdict, stage.Weight))
+			return p.takeBack(ctx, record, record.sick(seen, stage.Weight))
 		}
 		if now.Sub(looked) >= splitPause {
 			looked = now
@@ -222,7 +245,7 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		}
 		over := held >= time.Duration(record.Bake)
 		switch {
-		case over && verdict.Outcome == judge.Pass:
+		case over && seen.Outcome() == judge.Pass:
 			tell()
 			for _, gap := range reading.Gaps {
 				p.indent(gap)
@@ -231,12 +254,12 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 			return nil
 		case held >= time.Duration(record.Bake+record.MaxHold):
 			tell()
-			return &HeldError{fmt.Sprintf("held at %s %% for %v, and the requests still do not tell: %s", stage.Weight, held.Round(time.Second), missing(record.limits(), verdict, held))}
+			return &HeldError{fmt.Sprintf("held at %s %% for %v, and the requests still do not tell: %s", stage.Weight, held.Round(time.Second), record.missing(seen, held))}
 		case now.Sub(said) >= sayPause:
 			said = now
 			tell()
 			if over {
-				p.indent("not enough requests to tell: " + missing(record.limits(), verdict, held))
+				p.indent("not enough requests to tell: " + record.missing(seen, held))
 			}
 			for _, unread := range reading.Unread {
 				p.indent("cannot be read now: " + unread)
@@ -311,32 +334,6 @@ func (p *Promotion) stillOurs(ctx context.Context, record *Record) error {
 }
 
 func (p *Promotion) indent(line string) { p.Say("    " + strings.ReplaceAll(line, "\n", "\n    ")) }
-
-// describe is a verdict for people.
-func describe(v judge.Verdict, allowed float64) string {
-	percent := func(share float64) string { return fmt.Sprintf("%.3g %%", 100*share) }
-	text := fmt.Sprintf("stable %v, canary %v; canary's failures less stable's %s, surely between %s and %s, allowed %s: %s",
-		v.Stable, v.Canary, percent(v.Excess), percent(v.Low), percent(v.High), percent(allowed), v.Outcome)
-	if v.Stable.Share() > allowed {
-		text += "; stable itself fails, and the canary is judged beside it"
-	}
-	return text
-}
-
-// tooMany is why a canary is taken back from a weight.
-func (r *Record) tooMany(v judge.Verdict, weight string) string {
-	return fmt.Sprintf("at %s %% the canary fails more than it may: %s", weight, describe(v, r.MaxFailures))
-}
-
-// missing is what it takes until the requests tell.
-func missing(limits judge.Limits, v judge.Verdict, held time.Duration) string {
-	needed := limits.Needed(v.Stable, v.Canary)
-	text := fmt.Sprintf("%d more of the canary's", needed)
-	if rate := float64(v.Canary.Requests) / held.Seconds(); rate > 0 {
-		return text + fmt.Sprintf(", %v at %.3g a second", time.Duration(float64(needed)/rate*float64(time.Second)).Round(time.Second), rate)
-	}
-	return text + ", and none come"
-}
 
 // split is that of a canary's weight.
 func split(weight string) (release.Split, error) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"canary/internal/envoy"
 	"canary/internal/judge"
 	"canary/internal/meter"
 	"canary/internal/release"
@@ -31,6 +32,8 @@ type world struct {
 	writeErr  error
 	noPods    bool
 	sick      func(requests uint64) uint64 // the canary's failures
+	timed     uint64                       // requests to stable before the first step, of which one in 200 is slow
+	slow      bool                         // every answer of the canary takes longer than any of stable's
 	silent    bool                         // no requests
 	since     time.Time
 	counted   meter.Reading
@@ -107,6 +110,13 @@ func (w *world) Read(ctx context.Context) (meter.Reading, error) {
 	if w.sick != nil {
 		r.Canary.Failures = w.sick(canary)
 	}
+	if w.timed > 0 {
+		r.Before = envoy.Times{5: w.timed - w.timed/200, 100: w.timed / 200}
+		r.Times = map[string]envoy.Times{release.Stable: {5: total - canary}, release.Canary: {5: canary}}
+		if w.slow {
+			r.Times[release.Canary] = envoy.Times{250: canary}
+		}
+	}
 	return r, ctx.Err()
 }
 
@@ -140,7 +150,7 @@ func begin() *Record {
 	return &Record{
 		Plan: Plan{
 			Image: "shop:2", Steps: []string{"5", "50", "100"}, Bake: Duration(30 * time.Second), MaxHold: Duration(5 * time.Minute),
-			MaxFailures: 0.02, Confidence: 0.99,
+			MaxFailures: 0.02, MaxSlowdown: 0.05, Confidence: 0.99,
 		},
 		ID: "a", By: Me(),
 	}
@@ -189,6 +199,10 @@ func TestTakeBack(t *testing.T) {
 	}{
 		{"every answer fails", func(w *world) { w.sick = all }, "at 5 % the canary fails more than it may"},
 		{"one in ten fails", func(w *world) { w.sick = func(requests uint64) uint64 { return requests / 10 } }, "at 5 % the canary fails more than it may"},
+		{
+			"every answer is slow", func(w *world) { w.timed, w.slow = 1000, true },
+			"at 5 % the canary is slow more often than it may: ",
+		},
 		{"no pods", func(w *world) { w.noPods = true }, "at 5 % no pod of the canary is ready"},
 		{"refused", func(w *world) { w.refuse["50"] = errors.New("the guard says no") }, "the update to 50 % failed: the guard says no"},
 		{"not written at once", func(w *world) { w.sick, w.writeErr = all, errors.New("no right") }, "at 5 % the canary fails more than it may"},
@@ -216,6 +230,40 @@ func TestTakeBack(t *testing.T) {
 	}
 }
 
+// What is slow is found before the first step, and stays so.
+func TestSlowness(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name      string
+		timed     uint64
+		slowAfter Duration
+		want      Duration
+		says      string
+	}{
+		{"the proxies tell nothing", 0, 0, 0, "inclusionRegexps"},
+		{"too few before", 99, 0, 0, "stable has answered only 99 requests before it"},
+		{"stable's p99", 1000, 0, Duration(5 * time.Millisecond), "slower than 5ms: stable 0 of"},
+		{"given, and the proxies tell nothing", 0, Duration(time.Second), Duration(time.Second), "inclusionRegexps"},
+		{"given", 1000, Duration(time.Second), Duration(time.Second), "slower than 1s: stable 0 of"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.timed = tc.timed
+				record := begin()
+				record.SlowAfter = tc.slowAfter
+				require.NoError(t, w.promote(t, t.Context(), record, false))
+				require.Equal(t, tc.want, record.SlowAfter)
+				require.Contains(t, strings.Join(w.said, "\n"), tc.says)
+				for _, step := range record.Judged {
+					require.Equal(t, tc.want > 0 && tc.timed > 0, step.Slowness != nil)
+				}
+			})
+		})
+	}
+}
+
 // The first bad answers are enough, and the split is written before the update runs.
 func TestTakeBackAtOnce(t *testing.T) {
 	t.Parallel()
@@ -237,7 +285,7 @@ func TestHold(t *testing.T) {
 		sicken func(*world)
 		want   string
 	}{
-		{"no requests", func(w *world) { w.silent = true }, "held at 5 % for 5m30s, and the requests still do not tell: 499 more of the canary's, and none come"},
+		{"no requests", func(w *world) { w.silent = true }, "held at 5 % for 5m30s, and the requests still do not tell: 535 more of the canary's, and none come"},
 		{"the split moved", func(w *world) {
 			w.interrupt = func(w *world) {
 				if time.Since(w.since) > 10*time.Second {

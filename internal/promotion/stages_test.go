@@ -2,6 +2,7 @@ package promotion
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -66,6 +67,8 @@ func TestProblemsOfAPlan(t *testing.T) {
 		{func(p *Plan) { p.Steps = []string{"50"} }, `--steps is "50", and has to end with 100`},
 		{func(p *Plan) { p.Bake = -1 }, `--bake is -1ns and --max-hold 0s, allowed are times of 0 and above`},
 		{func(p *Plan) { p.MaxFailures = 0 }, `--max-failures is 0, allowed is a share above 0 and below 1`},
+		{func(p *Plan) { p.MaxSlowdown = 1 }, `--max-slowdown is 1, allowed is a share of 0 to below 1`},
+		{func(p *Plan) { p.SlowAfter = Duration(300 * time.Millisecond) }, `--slow-after is 300ms, allowed are the bounds of Envoy's statistics: 500µs, 1ms, 5ms,`},
 		{func(p *Plan) { p.Confidence = 1 }, `--confidence is 1, allowed is 0.5 to below 1`},
 	} {
 		plan := good

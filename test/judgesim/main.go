@@ -19,7 +19,7 @@ const (
 	bake  = 300 // seconds
 )
 
-var limits = judge.Limits{MaxFailures: 0.01, Confidence: 0.99}
+var limits = judge.Limits{MaxExcess: 0.01, Confidence: 0.99}
 
 func main() {
 	releases := flag.Int("releases", 1000, "simulated releases for each line")
