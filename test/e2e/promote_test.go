@@ -70,9 +70,25 @@ func TestPromote(t *testing.T) {
 	app.RequireIngress(t, 0)
 	require.Contains(t, p.Output(t, "promotion"), "the canary fails more than it may")
 
-	o = p.AttemptCommand(t, "canary", "rollback", "--stack", p.Stack)
-	require.Zero(t, o.Code, o.All)
-	t.Log(o.All)
+	rollback := func() {
+		t.Helper()
+		o := p.AttemptCommand(t, "canary", "rollback", "--stack", p.Stack)
+		require.Zero(t, o.Code, o.All)
+		t.Log(o.All)
+	}
+	rollback()
+
+	// It answers as it should, and late.
+	finish = loadOn(t, app, 200)
+	for name, value := range map[string]string{"ERROR": "false", "DELAY": "true", "DELAY_MIN": "300", "DELAY_MAX": "310", "DELAY_UNIT": "ms"} {
+		p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_"+name, value)
+	}
+	o = promote("--steps", "25,100", "--bake", "1m")
+	tally = finish()
+	require.Equal(t, 4, o.Code)
+	require.Contains(t, o.All, "at 25 % the canary is slow more often than it may")
+	require.Zero(t, tally.Failed(), "%v", tally.Failures())
+	rollback()
 	require.NotContains(t, p.Pulumi(t, "stack", "output", "--json"), "promotion")
 }
 
