@@ -14,6 +14,7 @@ import (
 	"canary/internal/config"
 	"canary/internal/judge"
 	"canary/internal/meter"
+	"canary/internal/prometheus"
 	"canary/internal/stack"
 )
 
@@ -37,6 +38,8 @@ type Plan struct {
 	Confidence  float64 `json:"confidence"`
 	// KeepCanary leaves the canary's pods when they are not needed any more.
 	KeepCanary bool `json:"keepCanary"`
+	// Prometheus counts the requests; nil is that they are counted at the proxies.
+	Prometheus *prometheus.Source `json:"prometheus,omitempty"`
 }
 
 // Problems are what is wrong with a plan, in words.
@@ -66,6 +69,9 @@ func (p Plan) Problems() []string {
 	}
 	if !(p.Confidence >= 0.5 && p.Confidence < 1) {
 		refuse("--confidence is %v, allowed is 0.5 to below 1, such as 0.99", p.Confidence)
+	}
+	if p.Prometheus != nil {
+		problems = append(problems, p.Prometheus.Problems()...)
 	}
 	return problems
 }

@@ -92,7 +92,7 @@ func (p *Promotion) Run(ctx context.Context, record *Record, stages []Stage, res
 		stopWatch := func() string { return "" }
 		if baked {
 			if err := p.Cluster.Begin(ctx); err != nil {
-				return fmt.Errorf("count the requests: %w", err)
+				return &HeldError{fmt.Sprintf("before the step to %s %%: the requests cannot be counted: %v", stage.Weight, err)}
 			}
 			stopWatch = p.watch(ctx, record, stage)
 		}
@@ -222,7 +222,7 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		}
 		over := held >= time.Duration(record.Bake)
 		switch {
-		case over && verdict.Outcome == judge.Pass:
+		case over && verdict.Outcome == judge.Pass && len(reading.Doubts) == 0:
 			tell()
 			for _, gap := range reading.Gaps {
 				p.indent(gap)
@@ -231,15 +231,22 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 			return nil
 		case held >= time.Duration(record.Bake+record.MaxHold):
 			tell()
-			return &HeldError{fmt.Sprintf("held at %s %% for %v, and the requests still do not tell: %s", stage.Weight, held.Round(time.Second), missing(record.limits(), verdict, held))}
+			reason := strings.Join(reading.Doubts, "; ")
+			if verdict.Outcome == judge.Hold {
+				reason = strings.Join(append([]string{missing(record.limits(), verdict, held)}, reading.Doubts...), "; ")
+			}
+			return &HeldError{fmt.Sprintf("held at %s %% for %v, and the requests still do not tell: %s", stage.Weight, held.Round(time.Second), reason)}
 		case now.Sub(said) >= sayPause:
 			said = now
 			tell()
-			if over {
+			if over && verdict.Outcome == judge.Hold {
 				p.indent("not enough requests to tell: " + missing(record.limits(), verdict, held))
 			}
 			for _, unread := range reading.Unread {
 				p.indent("cannot be read now: " + unread)
+			}
+			for _, doubt := range reading.Doubts {
+				p.indent("does not pass now: " + doubt)
 			}
 		}
 		select {
