@@ -36,7 +36,7 @@ func openPromotion(kubeconfig stack.Secret, app release.App, source *prometheus.
 	if err != nil {
 		return nil, err
 	}
-	return promotion.NewLiveCluster(client, app, source, prometheus.Access{User: user, Token: os.Getenv(prometheus.TokenVariable)})
+	return promotion.NewLiveCluster(client, app, source, prometheus.Access{User: user, Token: os.Getenv(prometheus.AccessVariable)})
 }
 
 type promoteCommand struct {
@@ -80,7 +80,7 @@ or what it has is too old, no step passes. The queries are selectors of counters
 a time in brackets; --query-failures gives those that count failures, among those of
 --query-requests. Their variables are ${namespace}, ${app}, ${subset} (stable or
 canary) and ${workload} (the subset's Deployment). A bearer token is taken from the
-environment variable ` + prometheus.TokenVariable + `. It and the user of a URL are neither
+environment variable ` + prometheus.AccessVariable + `. It and the user of a URL are neither
 printed nor recorded: give them to --resume again.
 
 All that a promotion must know is in the stack's history. After an interruption of

@@ -57,7 +57,7 @@ func newAsker(address string, access Access, client *kube.Client) (*asker, error
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}})
 	if err != nil {
-		return nil, fmt.Errorf("Prometheus at %s: %w", a.address, err) //nolint:staticcheck // a name
+		return nil, a.errorf("%v", err)
 	}
 	a.api = v1.NewAPI(opened)
 	return a, nil
@@ -201,7 +201,7 @@ func (a *asker) ask(ctx context.Context, query string, at time.Time) (model.Valu
 	case errors.As(err, &answer):
 		text += " " + answer.Detail
 		if strings.Contains(answer.Msg, "401") || strings.Contains(answer.Msg, "403") {
-			text += "; the user in --prometheus, or the token in " + TokenVariable + ", is missing or wrong"
+			text += "; the user in --prometheus, or the token in " + AccessVariable + ", is missing or wrong"
 		}
 	}
 	return nil, nil, a.errorf("%s; asked was %s", kube.OneLine(text), query)

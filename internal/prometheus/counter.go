@@ -12,9 +12,6 @@ import (
 	"canary/internal/release"
 )
 
-// TokenVariable is the environment variable with the token that Prometheus asks for.
-const TokenVariable = "CANARY_PROMETHEUS_TOKEN" //nolint:gosec // its name
-
 const (
 	// lookPause is the time between two looks: there is something new once in a scrape.
 	lookPause = 2 * time.Second

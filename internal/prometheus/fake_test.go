@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -147,5 +146,3 @@ func read(t *testing.T, c *Counter) meter.Reading {
 func counted(stable, stableFailed, canary, canaryFailed uint64) meter.Reading {
 	return meter.Reading{Stable: judge.Counts{Requests: stable, Failures: stableFailed}, Canary: judge.Counts{Requests: canary, Failures: canaryFailed}}
 }
-
-func user(name, password string) Access { return Access{User: url.UserPassword(name, password)} }

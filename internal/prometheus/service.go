@@ -74,7 +74,7 @@ func (s *serviceTransport) behind(ctx context.Context, found *corev1.Service) (p
 	where := s.service.namespace + "/" + s.service.name
 	var taken *corev1.ServicePort
 	for i := range found.Spec.Ports {
-		if found.Spec.Ports[i].Port == s.service.port {
+		if int(found.Spec.Ports[i].Port) == s.service.port {
 			taken = &found.Spec.Ports[i]
 		}
 	}

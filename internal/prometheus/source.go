@@ -12,10 +12,14 @@ import (
 	"canary/internal/release"
 )
 
+// AccessVariable is the environment variable with the token of Access.
+const AccessVariable = "CANARY_PROMETHEUS_TOKEN"
+
 // The queries when no others are given: what the proxies that sent requests to a subset's
-// pods have counted.
+// pods have counted. Where Istio was told to leave the status out there are no requests,
+// since all failures would be hidden.
 const (
-	DefaultRequests = `istio_requests_total{reporter="source",destination_workload_namespace="${namespace}",destination_workload="${workload}"}[5m]`
+	DefaultRequests = `istio_requests_total{reporter="source",destination_workload_namespace="${namespace}",destination_workload="${workload}",response_code!=""}[5m]`
 	DefaultFailures = `istio_requests_total{reporter="source",destination_workload_namespace="${namespace}",destination_workload="${workload}",response_code=~"5..|0"}[5m]`
 )
 
@@ -58,7 +62,7 @@ func shown(text string) string {
 // service is a port of a Service.
 type service struct {
 	namespace, name string
-	port            int32
+	port            int
 }
 
 var serviceForm = regexp.MustCompile(`^([a-z0-9-]+)/([a-z0-9-]+):([0-9]+)$`)
@@ -68,11 +72,11 @@ func parseService(text string) (service, error) {
 	if parts == nil {
 		return service{}, fmt.Errorf("%q is not NAMESPACE/SERVICE:PORT", text)
 	}
-	port, err := strconv.ParseUint(parts[3], 10, 16)
-	if err != nil || port == 0 {
+	port, err := strconv.Atoi(parts[3])
+	if err != nil || port < 1 || port > 65535 {
 		return service{}, fmt.Errorf("%q has no port of 1 to 65535", text)
 	}
-	return service{namespace: parts[1], name: parts[2], port: int32(port)}, nil //nolint:gosec // at most 65535
+	return service{namespace: parts[1], name: parts[2], port: port}, nil
 }
 
 var variable = regexp.MustCompile(`\$\{[^}]*\}`)

@@ -36,7 +36,7 @@ func TestSplitAddress(t *testing.T) {
 func TestQueries(t *testing.T) {
 	t.Parallel()
 	const named = `istio_requests_total{reporter="source",destination_workload_namespace="shop",destination_workload="`
-	require.Equal(t, named+`web"}[5m]`, expand(DefaultRequests, shop, release.Stable))
+	require.Equal(t, named+`web",response_code!=""}[5m]`, expand(DefaultRequests, shop, release.Stable))
 	require.Equal(t, named+`web-canary",response_code=~"5..|0"}[5m]`, expand(DefaultFailures, shop, release.Canary))
 	require.Equal(t, `x{a="web",b="canary",c=~"5..$"}[1m]`, expand(`x{a="${app}",b="${subset}",c=~"5..$"}[1m]`, shop, release.Canary))
 
