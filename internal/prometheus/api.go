@@ -204,7 +204,7 @@ func (a *asker) ask(ctx context.Context, query string, at time.Time) (model.Valu
 			text += "; the user in --prometheus, or the token in " + AccessVariable + ", is missing or wrong"
 		}
 	}
-	return nil, nil, a.errorf("%s; asked was %s", kube.OneLine(text), query)
+	return nil, nil, a.errorf("%s; asked was %s", kube.OneLine(a.hide.Replace(text)), query) // a secret that is cut is none that is found
 }
 
 // errorf is an error of this Prometheus.

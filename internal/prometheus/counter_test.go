@@ -3,6 +3,7 @@ package prometheus
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -205,14 +206,14 @@ func TestCredentials(t *testing.T) {
 			c := f.counter(t, tc.access)
 			require.NoError(t, c.Begin(t.Context()))
 			require.Equal(t, tc.want, f.headers[0].Get("Authorization"))
-			f.answers["time()"], f.status = "told me "+password+" and "+token, http.StatusForbidden
+			f.answers["time()"], f.status = "told me "+strings.Repeat(password+" and "+token+" ", 20), http.StatusForbidden
 			doubt := read(t, c).Doubts[0]
 			require.Contains(t, doubt, "told me ")
 			if tc.access.User != nil {
-				require.NotContains(t, doubt, password)
+				require.NotContains(t, doubt, password[:7])
 			}
 			if tc.access.Token != "" {
-				require.NotContains(t, doubt, token)
+				require.NotContains(t, doubt, token[:7])
 			}
 		})
 	}

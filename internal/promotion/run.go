@@ -69,6 +69,7 @@ type Event struct {
 	Weight  string         `json:"weight"`
 	Seconds float64        `json:"seconds,omitempty"`
 	Verdict *judge.Verdict `json:"verdict,omitempty"`
+	Doubts  []string       `json:"doubts,omitempty"`
 	Error   string         `json:"error,omitempty"`
 }
 
@@ -207,7 +208,7 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		judged := Judged{Weight: stage.Weight, Seconds: held.Seconds(), Verdict: verdict}
 		tell := func() {
 			p.indent(fmt.Sprintf("%.0f s: %s", held.Seconds(), describe(verdict, record.MaxFailures)))
-			p.Event(Event{Time: now, Stage: "bake", Weight: stage.Weight, Seconds: held.Seconds(), Verdict: &verdict})
+			p.Event(Event{Time: now, Stage: "bake", Weight: stage.Weight, Seconds: held.Seconds(), Verdict: &verdict, Doubts: reading.Doubts})
 		}
 		if verdict.Outcome == judge.Fail {
 			tell()

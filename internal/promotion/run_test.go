@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -296,6 +297,7 @@ func TestDoubtsThatEnd(t *testing.T) {
 		}
 		require.NoError(t, w.promote(t, t.Context(), begin(), false))
 		require.Contains(t, w.said, "    does not pass now: down")
+		require.True(t, slices.ContainsFunc(w.events, func(e Event) bool { return slices.Equal(e.Doubts, []string{"down"}) }))
 		record, err := ParseRecord(w.history[4][Key].Text)
 		require.NoError(t, err)
 		require.InDelta(t, 180, record.Judged[0].Seconds, 2)
