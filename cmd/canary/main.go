@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"canary/internal/prometheus"
 	"canary/internal/release"
 	"canary/internal/stack"
 )
@@ -37,7 +39,7 @@ type environment struct {
 	connect func(kubeconfig stack.Secret) (cluster, error)
 	// updater changes the stack, and promotion watches the cluster, for promote.
 	updater   func(ctx context.Context, stackName string) (updater, error)
-	promotion func(kubeconfig stack.Secret, app release.App) (promotionCluster, error)
+	promotion func(kubeconfig stack.Secret, app release.App, source *prometheus.Source, user *url.Userinfo) (promotionCluster, error)
 	// screen is stdout when it is a terminal, otherwise nil; view, pause and now
 	// are for status.
 	screen *os.File

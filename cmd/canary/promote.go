@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"canary/internal/prometheus"
 	"canary/internal/promotion"
 	"canary/internal/release"
 	"canary/internal/stack"
@@ -28,12 +31,12 @@ type promotionCluster interface {
 	Close()
 }
 
-func openPromotion(kubeconfig stack.Secret, app release.App) (promotionCluster, error) {
+func openPromotion(kubeconfig stack.Secret, app release.App, source *prometheus.Source, user *url.Userinfo) (promotionCluster, error) {
 	client, err := clientOf(kubeconfig)
 	if err != nil {
 		return nil, err
 	}
-	return promotion.NewLiveCluster(client, app), nil
+	return promotion.NewLiveCluster(client, app, source, prometheus.Access{User: user, Token: os.Getenv(prometheus.AccessVariable)})
 }
 
 type promoteCommand struct {
@@ -42,6 +45,9 @@ type promoteCommand struct {
 	bake      time.Duration
 	maxHold   time.Duration
 	slowAfter time.Duration
+	address   string            // of a Prometheus, as it was given
+	source    prometheus.Source // what it is asked
+	user      *url.Userinfo     // what it asks for
 	resume    bool
 	dryRun    bool
 	output    string
@@ -69,6 +75,15 @@ pods is ready; its pods are kept. It passes a step when it surely does not. Unti
 --max-hold longer. "Surely" is --confidence, for the whole promotion, however
 often one looks (docs/judgement.md).
 
+With --prometheus the requests are not counted at the proxies, but by the counters
+that a Prometheus has scraped from them, series by series. While it does not answer,
+or what it has is too old, no step passes. The queries are selectors of counters with
+a time in brackets; --query-failures gives those that count failures, among those of
+--query-requests. Their variables are ${namespace}, ${app}, ${subset} (stable or
+canary) and ${workload} (the subset's Deployment). A bearer token is taken from the
+environment variable ` + prometheus.AccessVariable + `. It and the user of a URL are neither
+printed nor recorded: give them to --resume again.
+
 All that a promotion must know is in the stack's history. After an interruption of
 any kind --resume goes on with it, also on another machine.
 
@@ -76,6 +91,7 @@ Exit codes: 0 promoted, 3 wrong usage or cannot, 4 taken back, 5 held: the split
 stays as it is, and --resume goes on.`,
 		Example: `  canary promote --image registry.example.com/shop:1.9.0
   canary promote --image registry.example.com/shop:1.9.0 --steps 1,10,100 --bake 10m --dry-run
+  canary promote --image registry.example.com/shop:1.9.0 --prometheus istio-system/prometheus:9090
   canary promote --resume`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -97,6 +113,9 @@ stays as it is, and --resume goes on.`,
 	flags.Float64Var(&p.plan.MaxSlowdown, "max-slowdown", 0.05, "by how much the canary's share of slow requests may be larger than stable's (0: slowness is not judged)")
 	flags.DurationVar(&p.slowAfter, "slow-after", 0, "what is slow (default: what it takes stable before the first step in all but one of 100 requests)")
 	flags.Float64Var(&p.plan.Confidence, "confidence", 0.99, "how sure the verdicts of all steps together have to be")
+	flags.StringVar(&p.address, "prometheus", "", "Prometheus that counts the requests: a URL, or NAMESPACE/SERVICE:PORT in the cluster")
+	flags.StringVar(&p.source.Requests, "query-requests", prometheus.DefaultRequests, "what Prometheus is asked for the counters of a subset's requests")
+	flags.StringVar(&p.source.Failures, "query-failures", prometheus.DefaultFailures, "the same for those among them that count failures")
 	flags.BoolVar(&p.plan.KeepCanary, "keep-canary", false, "leave the canary's pods at weight 0 in the end")
 	flags.BoolVar(&p.resume, "resume", false, "go on with the promotion that was interrupted, as it was planned")
 	flags.BoolVar(&p.dryRun, "dry-run", false, "show the plan and change nothing")
@@ -110,8 +129,25 @@ func (p *promoteCommand) validate(cmd *cobra.Command) error {
 	if p.output != outputTable && p.output != outputJSON {
 		problems = append(problems, fmt.Sprintf("--output is %q, allowed are table, json", p.output))
 	}
+	if p.address != "" {
+		source := p.source
+		var err error
+		if source.Address, p.user, err = prometheus.SplitAddress(p.address); err != nil {
+			problems = append(problems, err.Error())
+		}
+		p.plan.Prometheus, p.plan.MaxSlowdown = &source, 0
+		for _, flag := range []string{"max-slowdown", "slow-after"} {
+			if cmd.Flags().Changed(flag) {
+				problems = append(problems, fmt.Sprintf("--%s and --prometheus exclude each other: how long requests take is known of the proxies' own counters alone", flag))
+			}
+		}
+	} else if !p.resume && (cmd.Flags().Changed("query-requests") || cmd.Flags().Changed("query-failures")) {
+		problems = append(problems, "--query-requests and --query-failures are for a Prometheus: give its address with --prometheus")
+	}
 	if p.resume {
-		for _, flag := range []string{"image", "steps", "bake", "max-hold", "max-failures", "max-slowdown", "slow-after", "confidence", "keep-canary"} {
+		for _, flag := range []string{
+			"image", "steps", "bake", "max-hold", "max-failures", "max-slowdown", "slow-after", "confidence", "query-requests", "query-failures", "keep-canary",
+		} {
 			if cmd.Flags().Changed(flag) {
 				problems = append(problems, fmt.Sprintf("--%s and --resume exclude each other: a promotion goes on as it was planned", flag))
 			}
@@ -154,11 +190,16 @@ func (p *promoteCommand) run(ctx context.Context) error {
 	if p.dryRun {
 		return nil
 	}
-	cluster, err := p.env.promotion(outputs.Kubeconfig, app)
+	cluster, err := p.env.promotion(outputs.Kubeconfig, app, record.Prometheus, p.user)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
+	if record.Bake > 0 { // what cannot be counted is better told before anything changes
+		if err := cluster.Begin(ctx); err != nil {
+			return fmt.Errorf("count the requests: %w", err)
+		}
+	}
 	run := &promotion.Promotion{Stack: updater, Cluster: cluster, Say: p.say, Event: p.event, Now: p.env.now}
 	begin := p.env.now()
 	err = run.Run(ctx, record, stages, done)
@@ -190,6 +231,13 @@ func (p *promoteCommand) record(ctx context.Context, updater updater, settings m
 		return nil, false, errors.New("no promotion was interrupted: `canary promote --image IMAGE` begins one")
 	case p.resume:
 		record.Interrupted, record.By = record.By, promotion.Me()
+		switch given := p.plan.Prometheus; {
+		case given == nil:
+		case record.Prometheus == nil:
+			return nil, false, errors.New("this promotion was planned without --prometheus, and goes on as it was planned")
+		default:
+			record.Prometheus.Address = given.Address
+		}
 		return record, succeeded, nil
 	case record.UnderWay():
 		return nil, false, fmt.Errorf("%v has promoted %s since %s, was interrupted at stage %d, or still runs on its machine: "+
@@ -205,6 +253,9 @@ func (p *promoteCommand) record(ctx context.Context, updater updater, settings m
 // show prints the plan.
 func (p *promoteCommand) show(record *promotion.Record, stages []promotion.Stage, app release.App) {
 	p.say(fmt.Sprintf("promote %s as %s/%s:", record.Image, app.Namespace, app.Name))
+	if record.Prometheus != nil {
+		p.say("     the requests are counted by Prometheus at " + record.Prometheus.Address)
+	}
 	for i, stage := range stages {
 		line := fmt.Sprintf("%3d. %s", i+1, stage.Name)
 		if stage.Bake && record.Bake > 0 {

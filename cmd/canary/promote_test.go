@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"canary/internal/meter"
+	"canary/internal/prometheus"
 	"canary/internal/promotion"
 	"canary/internal/release"
 	"canary/internal/stack"
@@ -50,13 +52,13 @@ func (f *fakeStack) Last(context.Context) (map[string]stack.Value, bool, error) 
 }
 
 // idleCluster has no requests.
-type idleCluster struct{}
+type idleCluster struct{ beginErr error }
 
 func (idleCluster) Split(context.Context) (release.Split, error) {
 	return release.Split{Stable: 1}, nil
 }
 func (idleCluster) Write(context.Context, release.Split) error  { return nil }
-func (idleCluster) Begin(context.Context) error                 { return nil }
+func (c idleCluster) Begin(context.Context) error               { return c.beginErr }
 func (idleCluster) Read(context.Context) (meter.Reading, error) { return meter.Reading{}, nil }
 func (idleCluster) CanaryReady(context.Context) (int, error)    { return 1, nil }
 func (idleCluster) Describe(context.Context) []string           { return nil }
@@ -64,16 +66,23 @@ func (idleCluster) Close()                                      {}
 
 func runOn(t *testing.T, f *fakeStack, args ...string) (code int, all string) {
 	t.Helper()
-	var out bytes.Buffer
-	code = run(t.Context(), args, environment{
-		stdout: &out, stderr: &out, now: func() time.Time { return time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC) },
+	env, out := environmentOf(f)
+	code = run(t.Context(), args, env)
+	return code, out.String()
+}
+
+func environmentOf(f *fakeStack) (environment, *bytes.Buffer) {
+	out := new(bytes.Buffer)
+	return environment{
+		stdout: out, stderr: out, now: func() time.Time { return time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC) },
 		outputs: func(context.Context, string) (*stack.Outputs, error) {
 			return &stack.Outputs{URL: "http://web.shop.localhost", Namespace: "shop", Name: "web"}, nil
 		},
-		updater:   func(context.Context, string) (updater, error) { return f, nil },
-		promotion: func(stack.Secret, release.App) (promotionCluster, error) { return idleCluster{}, nil },
-	})
-	return code, out.String()
+		updater: func(context.Context, string) (updater, error) { return f, nil },
+		promotion: func(stack.Secret, release.App, *prometheus.Source, *url.Userinfo) (promotionCluster, error) {
+			return idleCluster{}, nil
+		},
+	}, out
 }
 
 func settings(pairs ...string) map[string]stack.Value {
@@ -144,6 +153,54 @@ func TestPromoteWhatIsUnderWay(t *testing.T) {
 			code, all := runOn(t, &fakeStack{settings: tc.settings, last: tc.last}, strings.Fields(tc.args)...)
 			require.Equal(t, tc.code, code, all)
 			require.Contains(t, all, tc.want)
+		})
+	}
+}
+
+func TestPromoteByPrometheus(t *testing.T) {
+	t.Parallel()
+	planned := promotion.Record{
+		Plan: promotion.Plan{Image: "shop:2", Steps: []string{"100"}, Prometheus: &prometheus.Source{Address: "http://old", Requests: "r", Failures: "f"}},
+		By:   promotion.Runner{Host: "elsewhere", Process: 7}, Stage: 3,
+	}.String()
+	for _, tc := range []struct {
+		name, args, record string
+		code               int
+		want               string
+		source             *prometheus.Source
+		user               string
+	}{
+		{
+			"user", "--image shop:2 --bake 1s --prometheus http://ann:secret@p:9090", "", exitCannot,
+			"the requests are counted by Prometheus at http://p:9090\n", &prometheus.Source{Address: "http://p:9090", Requests: prometheus.DefaultRequests, Failures: prometheus.DefaultFailures}, "ann:secret",
+		},
+		{
+			"queries", "--image shop:2 --bake 1s --prometheus a/p:9090 --query-requests x{${subset}} --query-failures y{${workload}}", "", exitCannot,
+			"count the requests: no Prometheus", &prometheus.Source{Address: "a/p:9090", Requests: "x{${subset}}", Failures: "y{${workload}}"}, "",
+		},
+		{"resumed", "--resume", planned, 0, "promoted", &prometheus.Source{Address: "http://old", Requests: "r", Failures: "f"}, ""},
+		{"resumed elsewhere", "--resume --prometheus http://bob:secret@new", planned, 0, "promoted", &prometheus.Source{Address: "http://new", Requests: "r", Failures: "f"}, "bob:secret"},
+		{"resumed without", "--resume --prometheus http://new", underWay(promotion.Runner{Host: "elsewhere"}), exitCannot, "this promotion was planned without --prometheus", nil, ""},
+		{"resumed with queries", "--resume --query-failures x", planned, exitCannot, "--query-failures and --resume exclude each other", nil, ""},
+		{"no address", "--image shop:2 --query-failures x", "", exitCannot, "--query-requests and --query-failures are for a Prometheus: give its address with --prometheus", nil, ""},
+		{"wrong", "--image shop:2 --prometheus p:9090 --query-failures x", "", exitCannot, `--prometheus is "p:9090", allowed is a URL`, nil, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			f := &fakeStack{settings: settings("stableImage", "shop:1"), last: settings("promotion", tc.record)}
+			env, out := environmentOf(f)
+			var got *prometheus.Source
+			user := ""
+			env.promotion = func(_ stack.Secret, _ release.App, source *prometheus.Source, given *url.Userinfo) (promotionCluster, error) {
+				got, user = source, given.String()
+				return idleCluster{errors.New("no Prometheus")}, nil
+			}
+			require.Equal(t, tc.code, run(t.Context(), append([]string{"promote"}, strings.Fields(tc.args)...), env), out)
+			require.Contains(t, out.String(), tc.want)
+			require.NotContains(t, out.String(), "secret")
+			require.Equal(t, tc.source, got)
+			require.Equal(t, tc.user, user)
+			require.NotContains(t, f.settings["promotion"].Text, "secret")
 		})
 	}
 }

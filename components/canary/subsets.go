@@ -32,12 +32,13 @@ type subset struct {
 // subsetsOf are both subsets of the app. Without an image of the user's, a subset
 // runs the example app; the canary without one runs what stable runs.
 func subsetsOf(c *config.Config) (stable, canary subset) {
+	app := release.App{Name: c.Name}
 	stable = subset{
-		name: release.Stable, app: c.Name, object: c.Name,
+		name: release.Stable, app: c.Name, object: app.Deployment(release.Stable),
 		image: c.StableImage, pods: release.Pods{Min: c.StableReplicas, Max: c.StableMaxReplicas}, env: c.Env, patches: []*podpatch.Patch{c.Pod},
 	}
 	canary = subset{
-		name: release.Canary, app: c.Name, object: c.Name + "-canary",
+		name: release.Canary, app: c.Name, object: app.Deployment(release.Canary),
 		image: cmp.Or(c.CanaryImage, c.StableImage), pods: release.Pods{Min: c.CanaryReplicas, Max: c.CanaryMaxReplicas}, env: c.CanaryEnv, patches: []*podpatch.Patch{c.Pod, c.CanaryPod},
 	}
 	for _, s := range []*subset{&stable, &canary} {

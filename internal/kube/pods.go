@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // Ready reports whether a pod is ready.
@@ -20,4 +21,22 @@ func Restarts(pod *corev1.Pod) int {
 		n += int(s.RestartCount)
 	}
 	return n
+}
+
+// TargetPort is the port of a pod behind a port of its Service; 0 when it has none.
+func TargetPort(pod *corev1.Pod, port corev1.ServicePort) int {
+	if port.TargetPort.Type != intstr.String {
+		if number := port.TargetPort.IntValue(); number != 0 {
+			return number
+		}
+		return int(port.Port) // the API's default
+	}
+	for i := range pod.Spec.Containers {
+		for _, named := range pod.Spec.Containers[i].Ports {
+			if named.Name == port.TargetPort.StrVal {
+				return int(named.ContainerPort)
+			}
+		}
+	}
+	return 0
 }

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"canary/internal/kube"
 	"canary/internal/release"
@@ -143,29 +142,12 @@ func target(services []corev1.Service, pod *corev1.Pod, wanted int32) (int, erro
 			if port.Port != wanted {
 				continue
 			}
-			number := port.TargetPort.IntValue()
-			if port.TargetPort.Type == intstr.String {
-				number = namedPort(pod, port.TargetPort.StrVal)
-			} else if number == 0 { // the API's default
-				number = int(wanted)
-			}
-			if number != 0 {
+			if number := kube.TargetPort(pod, port); number != 0 {
 				return number, nil
 			}
 		}
 	}
 	return 0, fmt.Errorf("no Service in namespace %s leads from port %d to the gateway's pod %s: check the ingress gateway's Service", pod.Namespace, wanted, pod.Name)
-}
-
-func namedPort(pod *corev1.Pod, name string) int {
-	for i := range pod.Spec.Containers {
-		for _, port := range pod.Spec.Containers[i].Ports {
-			if port.Name == name {
-				return int(port.ContainerPort)
-			}
-		}
-	}
-	return 0
 }
 
 // GatewayOff says which Deployments of the ingress gateway want no pods, and what

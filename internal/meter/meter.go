@@ -42,6 +42,8 @@ type Reading struct {
 	Unread []string
 	// Gaps are moments of which counts are missing for good, in words.
 	Gaps []string
+	// Doubts are why the counts may be too old or too few to pass a step now, in words.
+	Doubts []string
 }
 
 // Meter reads the proxies again and again. It is not safe for concurrent use.

@@ -11,6 +11,7 @@ import (
 	"canary/internal/kube"
 	"canary/internal/meter"
 	"canary/internal/podpatch"
+	"canary/internal/prometheus"
 	"canary/internal/readiness"
 	"canary/internal/release"
 )
@@ -24,20 +25,34 @@ const (
 
 // LiveCluster is the app in a running cluster.
 type LiveCluster struct {
-	client *kube.Client
-	app    release.App
-	fleet  *envoy.Admin
-	meter  *meter.Meter
+	client  *kube.Client
+	app     release.App
+	counter counter
+	close   func()
 }
 
-// NewLiveCluster prepares connections; it does no I/O.
-func NewLiveCluster(client *kube.Client, app release.App) *LiveCluster {
+// counter counts the requests of both subsets.
+type counter interface {
+	Begin(ctx context.Context) error
+	Read(ctx context.Context) (meter.Reading, error)
+}
+
+// NewLiveCluster prepares connections; it does no I/O. The requests are counted by the
+// source, or without one at the proxies.
+func NewLiveCluster(client *kube.Client, app release.App, source *prometheus.Source, access prometheus.Access) (*LiveCluster, error) {
+	if source != nil {
+		counter, err := prometheus.New(*source, access, client, app)
+		if err != nil {
+			return nil, err
+		}
+		return &LiveCluster{client: client, app: app, counter: counter, close: counter.Close}, nil
+	}
 	fleet := envoy.NewAdmin(client, app)
-	return &LiveCluster{client: client, app: app, fleet: fleet, meter: meter.New(fleet)}
+	return &LiveCluster{client: client, app: app, counter: meter.New(fleet), close: fleet.Close}, nil
 }
 
 // Close ends the connections.
-func (l *LiveCluster) Close() { l.fleet.Close() }
+func (l *LiveCluster) Close() { l.close() }
 
 // Split is the split in force.
 func (l *LiveCluster) Split(ctx context.Context) (release.Split, error) {
@@ -50,10 +65,10 @@ func (l *LiveCluster) Write(ctx context.Context, split release.Split) error {
 }
 
 // Begin makes the counts begin at nothing.
-func (l *LiveCluster) Begin(ctx context.Context) error { return l.meter.Begin(ctx) }
+func (l *LiveCluster) Begin(ctx context.Context) error { return l.counter.Begin(ctx) }
 
 // Read gives the counts since Begin.
-func (l *LiveCluster) Read(ctx context.Context) (meter.Reading, error) { return l.meter.Read(ctx) }
+func (l *LiveCluster) Read(ctx context.Context) (meter.Reading, error) { return l.counter.Read(ctx) }
 
 // CanaryReady is how many pods of the canary can serve.
 func (l *LiveCluster) CanaryReady(ctx context.Context) (int, error) {

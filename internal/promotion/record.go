@@ -13,6 +13,7 @@ import (
 
 	"canary/internal/config"
 	"canary/internal/envoy"
+	"canary/internal/prometheus"
 	"canary/internal/stack"
 )
 
@@ -42,6 +43,8 @@ type Plan struct {
 	SlowAfter Duration `json:"slowAfter,omitzero"`
 	// KeepCanary leaves the canary's pods when they are not needed any more.
 	KeepCanary bool `json:"keepCanary"`
+	// Prometheus counts the requests; nil is that they are counted at the proxies.
+	Prometheus *prometheus.Source `json:"prometheus,omitempty"`
 }
 
 // Problems are what is wrong with a plan, in words.
@@ -77,6 +80,9 @@ func (p Plan) Problems() []string {
 	}
 	if !(p.Confidence >= 0.5 && p.Confidence < 1) {
 		refuse("--confidence is %v, allowed is 0.5 to below 1, such as 0.99", p.Confidence)
+	}
+	if p.Prometheus != nil {
+		problems = append(problems, p.Prometheus.Problems()...)
 	}
 	return problems
 }

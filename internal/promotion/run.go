@@ -70,6 +70,7 @@ type Event struct {
 	Weight  string    `json:"weight"`
 	Seconds float64   `json:"seconds,omitempty"`
 	Seen    *Seen     `json:"seen,omitempty"`
+	Doubts  []string  `json:"doubts,omitempty"`
 	Error   string    `json:"error,omitempty"`
 }
 
@@ -93,7 +94,7 @@ func (p *Promotion) Run(ctx context.Context, record *Record, stages []Stage, res
 		stopWatch := func() string { return "" }
 		if baked {
 			if err := p.Cluster.Begin(ctx); err != nil {
-				return fmt.Errorf("count the requests: %w", err)
+				return &HeldError{fmt.Sprintf("before the step to %s %%: the requests cannot be counted: %v", stage.Weight, err)}
 			}
 			p.findSlow(ctx, record)
 			stopWatch = p.watch(ctx, record, stage)
@@ -230,7 +231,7 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		judged := Judged{Weight: stage.Weight, Seconds: held.Seconds(), Seen: seen}
 		tell := func() {
 			p.indent(fmt.Sprintf("%.0f s: %s", held.Seconds(), record.describe(seen)))
-			p.Event(Event{Time: now, Stage: "bake", Weight: stage.Weight, Seconds: held.Seconds(), Seen: &seen})
+			p.Event(Event{Time: now, Stage: "bake", Weight: stage.Weight, Seconds: held.Seconds(), Seen: &seen, Doubts: reading.Doubts})
 		}
 		if seen.Outcome() == judge.Fail {
 			tell()
@@ -245,7 +246,7 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		}
 		over := held >= time.Duration(record.Bake)
 		switch {
-		case over && seen.Outcome() == judge.Pass:
+		case over && seen.Outcome() == judge.Pass && len(reading.Doubts) == 0:
 			tell()
 			for _, gap := range reading.Gaps {
 				p.indent(gap)
@@ -254,15 +255,22 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 			return nil
 		case held >= time.Duration(record.Bake+record.MaxHold):
 			tell()
-			return &HeldError{fmt.Sprintf("held at %s %% for %v, and the requests still do not tell: %s", stage.Weight, held.Round(time.Second), record.missing(seen, held))}
+			reason := strings.Join(reading.Doubts, "; ")
+			if seen.Outcome() == judge.Hold {
+				reason = strings.Join(append([]string{record.missing(seen, held)}, reading.Doubts...), "; ")
+			}
+			return &HeldError{fmt.Sprintf("held at %s %% for %v, and the requests still do not tell: %s", stage.Weight, held.Round(time.Second), reason)}
 		case now.Sub(said) >= sayPause:
 			said = now
 			tell()
-			if over {
+			if over && seen.Outcome() == judge.Hold {
 				p.indent("not enough requests to tell: " + record.missing(seen, held))
 			}
 			for _, unread := range reading.Unread {
 				p.indent("cannot be read now: " + unread)
+			}
+			for _, doubt := range reading.Doubts {
+				p.indent("does not pass now: " + doubt)
 			}
 		}
 		select {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,11 +31,13 @@ type world struct {
 
 	inForce   release.Split
 	writeErr  error
+	beginErr  error
 	noPods    bool
 	sick      func(requests uint64) uint64 // the canary's failures
 	timed     uint64                       // requests to stable before the first step, of which one in 200 is slow
 	slow      bool                         // every answer of the canary takes longer than any of stable's
 	silent    bool                         // no requests
+	doubts    []string
 	since     time.Time
 	counted   meter.Reading
 	said      []string
@@ -94,7 +97,7 @@ func (w *world) Write(_ context.Context, split release.Split) error {
 
 func (w *world) Begin(context.Context) error {
 	w.since, w.counted = time.Now(), meter.Reading{}
-	return nil
+	return w.beginErr
 }
 
 func (w *world) Read(ctx context.Context) (meter.Reading, error) {
@@ -102,11 +105,11 @@ func (w *world) Read(ctx context.Context) (meter.Reading, error) {
 		w.interrupt(w)
 	}
 	if w.silent {
-		return meter.Reading{}, ctx.Err()
+		return meter.Reading{Doubts: w.doubts}, ctx.Err()
 	}
 	total := uint64(100 * time.Since(w.since).Seconds())
 	canary := total * uint64(w.inForce.Canary) / uint64(w.inForce.Canary+w.inForce.Stable)
-	r := meter.Reading{Stable: judge.Counts{Requests: total - canary}, Canary: judge.Counts{Requests: canary}}
+	r := meter.Reading{Stable: judge.Counts{Requests: total - canary}, Canary: judge.Counts{Requests: canary}, Doubts: w.doubts}
 	if w.sick != nil {
 		r.Canary.Failures = w.sick(canary)
 	}
@@ -286,6 +289,9 @@ func TestHold(t *testing.T) {
 		want   string
 	}{
 		{"no requests", func(w *world) { w.silent = true }, "held at 5 % for 5m30s, and the requests still do not tell: 535 more of the canary's, and none come"},
+		{"no requests that are known", func(w *world) { w.silent, w.doubts = true, []string{"no counter"} }, "and none come; no counter"},
+		{"old counts", func(w *world) { w.doubts = []string{"not scraped for 1m0s"} }, "held at 5 % for 5m30s, and the requests still do not tell: not scraped for 1m0s"},
+		{"the counts cannot begin", func(w *world) { w.beginErr = errors.New("down") }, "before the step to 5 %: the requests cannot be counted: down"},
 		{"the split moved", func(w *world) {
 			w.interrupt = func(w *world) {
 				if time.Since(w.since) > 10*time.Second {
@@ -324,6 +330,26 @@ func TestHold(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is in doubt for a while only makes a step longer.
+func TestDoubtsThatEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.interrupt = func(w *world) {
+			w.doubts = nil
+			if held := time.Since(w.since); held > 20*time.Second && held < 3*time.Minute {
+				w.doubts = []string{"down"}
+			}
+		}
+		require.NoError(t, w.promote(t, t.Context(), begin(), false))
+		require.Contains(t, w.said, "    does not pass now: down")
+		require.True(t, slices.ContainsFunc(w.events, func(e Event) bool { return slices.Equal(e.Doubts, []string{"down"}) }))
+		record, err := ParseRecord(w.history[4][Key].Text)
+		require.NoError(t, err)
+		require.InDelta(t, 180, record.Judged[0].Seconds, 2)
+	})
 }
 
 // Interrupted at any moment, a promotion goes on from what the stack says.

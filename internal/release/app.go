@@ -37,6 +37,14 @@ type App struct {
 	TLS bool
 }
 
+// Deployment is the name of a subset's Deployment.
+func (a App) Deployment(subset string) string {
+	if subset == Canary {
+		return a.Name + "-canary"
+	}
+	return a.Name
+}
+
 // Pods is how many pods a subset is to have: as many as its Deployment asks for,
 // within Min and Max. Both are the same where no autoscaler decides.
 type Pods struct{ Min, Max int }
