@@ -93,6 +93,8 @@ type Judged struct {
 	Weight  string        `json:"weight"`
 	Seconds float64       `json:"seconds"`
 	Verdict judge.Verdict `json:"verdict"`
+	// Samples are some of the readings; what they count is the step's alone.
+	Samples []Sample `json:"samples,omitempty"`
 }
 
 // String is the record as JSON.
