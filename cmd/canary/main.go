@@ -40,8 +40,8 @@ type environment struct {
 	promotion func(kubeconfig stack.Secret, app release.App) (promotionCluster, error)
 	// historian reads the stack's history, for report.
 	historian func(ctx context.Context, stackName string) (historian, error)
-	// screen is stdout when it is a terminal, otherwise nil; view, pause and now
-	// are for status.
+	// screen is stdout when it is a terminal, otherwise nil; view and pause are for
+	// status.
 	screen *os.File
 	view   func(kubeconfig stack.Secret, app release.App) (view, error)
 	pause  time.Duration
