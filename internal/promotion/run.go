@@ -212,7 +212,7 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		now := p.Now()
 		held := now.Sub(begin)
 		seen.add(Sample{held.Seconds(), reading.Stable, reading.Canary})
-		judged := Judged{stage.Weight, held.Seconds(), verdict, seen.kept}
+		judged := Judged{Weight: stage.Weight, Seconds: held.Seconds(), Verdict: verdict, Samples: seen.kept}
 		p.look(record.Stage, &judged)
 		tell := func() {
 			p.indent(fmt.Sprintf("%.0f s: %s", held.Seconds(), describe(verdict, record.MaxFailures)))

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
 
 	"canary/internal/promotion"
+	_ "canary/internal/promotion/live/unasked" // before bubbletea asks
 )
 
 // View is the picture of a running promotion.
@@ -39,7 +41,8 @@ func (v *View) Say(line string) {
 	case <-v.over:
 		fmt.Fprintln(v.out, line)
 	default:
-		v.program.Send(tea.Println(line)())
+		// Of a line that is wider than the terminal, bubbletea leaves what stood beside its end.
+		v.program.Send(tea.Println(ansi.EraseScreenBelow, line)())
 	}
 }
 

@@ -204,7 +204,7 @@ func (r *Report) failures() chart {
 			highest = 100 * r.Record.MaxFailures
 		}
 		p.Y.Min, p.Y.Max, p.Y.Tick.Marker = 0, min(100, 1.15*highest), percents(5)
-		p.X.Min, p.X.Max, p.X.Tick.Marker = -0.5, float64(len(r.Steps))-0.5, r.names()
+		p.X.Min, p.X.Max, p.X.Tick.Marker = -0.5, float64(len(r.Steps))-0.5, r.names(int(width/48))
 		return p
 	})
 }
@@ -226,7 +226,7 @@ func (r *Report) evidence() chart {
 		}
 		room := 0.06 * (high - low)
 		p.X.Min, p.X.Max, p.X.Tick.Marker = low-room, high+room, percents(int(width/80))
-		p.Y.Min, p.Y.Max, p.Y.Tick.Marker = 0.5-float64(count), 0.5, r.names().down()
+		p.Y.Min, p.Y.Max, p.Y.Tick.Marker = 0.5-float64(count), 0.5, r.names(count).down()
 		p.Add(lineOf(plotter.XYs{{X: 0, Y: p.Y.Min}, {X: 0, Y: p.Y.Max}}, inkText.line(1)))
 		p.Add(lineOf(plotter.XYs{{X: limit, Y: p.Y.Min}, {X: limit, Y: p.Y.Max}}, inkLimit.line(2, 6, 4)))
 		return p
@@ -252,10 +252,11 @@ func (t ticks) down() ticks {
 	return t
 }
 
-func (r *Report) names() ticks {
+// names are those of the steps, or of every other and so on when there is no room for more.
+func (r *Report) names(most int) ticks {
 	var t ticks
-	for i, step := range r.Steps {
-		t = append(t, plot.Tick{Value: float64(i), Label: step.Weight + " %"})
+	for i := 0; i < len(r.Steps); i += 1 + (len(r.Steps)-1)/most {
+		t = append(t, plot.Tick{Value: float64(i), Label: r.Steps[i].Weight + " %"})
 	}
 	return t
 }
