@@ -40,6 +40,8 @@ type environment struct {
 	// updater changes the stack, and promotion watches the cluster, for promote.
 	updater   func(ctx context.Context, stackName string) (updater, error)
 	promotion func(kubeconfig stack.Secret, app release.App, source *prometheus.Source, user *url.Userinfo) (promotionCluster, error)
+	// historian reads the stack's history, for report.
+	historian func(ctx context.Context, stackName string) (historian, error)
 	// screen is stdout when it is a terminal, otherwise nil; view, pause and now
 	// are for status.
 	screen *os.File
@@ -61,10 +63,13 @@ func main() {
 			return stack.Open(ctx, stackName)
 		},
 		promotion: openPromotion,
-		screen:    terminalOf(os.Stdout),
-		view:      openView,
-		pause:     watchPause,
-		now:       time.Now,
+		historian: func(ctx context.Context, stackName string) (historian, error) {
+			return stack.Open(ctx, stackName)
+		},
+		screen: terminalOf(os.Stdout),
+		view:   openView,
+		pause:  watchPause,
+		now:    time.Now,
 	}))
 }
 
@@ -120,6 +125,6 @@ Pulumi stack, so run them in the project's folder, in a shell where
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; `%s --help` lists what is allowed", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRequests(env), newStatus(env), newPromote(env), newRollback(env), newVersion())
+	root.AddCommand(newRequests(env), newStatus(env), newPromote(env), newRollback(env), newReport(env), newVersion())
 	return root
 }

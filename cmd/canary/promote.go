@@ -15,6 +15,7 @@ import (
 
 	"canary/internal/prometheus"
 	"canary/internal/promotion"
+	"canary/internal/promotion/live"
 	"canary/internal/release"
 	"canary/internal/stack"
 )
@@ -50,6 +51,7 @@ type promoteCommand struct {
 	user      *url.Userinfo     // what it asks for
 	resume    bool
 	dryRun    bool
+	plain     bool
 	output    string
 	stackName string
 }
@@ -83,6 +85,8 @@ a time in brackets; --query-failures gives those that count failures, among thos
 canary) and ${workload} (the subset's Deployment). A bearer token is taken from the
 environment variable ` + prometheus.AccessVariable + `. It and the user of a URL are neither
 printed nor recorded: give them to --resume again.
+
+On a terminal a picture of the promotion is drawn below the lines while it runs.
 
 All that a promotion must know is in the stack's history. After an interruption of
 any kind --resume goes on with it, also on another machine.
@@ -119,6 +123,7 @@ stays as it is, and --resume goes on.`,
 	flags.BoolVar(&p.plan.KeepCanary, "keep-canary", false, "leave the canary's pods at weight 0 in the end")
 	flags.BoolVar(&p.resume, "resume", false, "go on with the promotion that was interrupted, as it was planned")
 	flags.BoolVar(&p.dryRun, "dry-run", false, "show the plan and change nothing")
+	flags.BoolVar(&p.plain, "plain", false, "only lines, also on a terminal")
 	flags.StringVar(&p.output, "output", outputTable, "table, or json: an object for everything that happens")
 	flags.StringVar(&p.stackName, "stack", "", "Pulumi stack, which is then selected (default: the selected one)")
 	return cmd
@@ -202,8 +207,20 @@ func (p *promoteCommand) run(ctx context.Context) error {
 	}
 	run := &promotion.Promotion{Stack: updater, Cluster: cluster, Say: p.say, Event: p.event, Now: p.env.now}
 	begin := p.env.now()
+	end := p.draw(run, app, record, stages)
 	err = run.Run(ctx, record, stages, done)
+	end()
 	return p.end(err, p.env.now().Sub(begin))
+}
+
+// draw shows a picture of the promotion where there can be one, until end is called.
+func (p *promoteCommand) draw(run *promotion.Promotion, app release.App, record *promotion.Record, stages []promotion.Stage) (end func()) {
+	if p.env.screen == nil || p.plain || p.output != outputTable || os.Getenv("TERM") == "dumb" {
+		return func() {}
+	}
+	view := live.Start(p.env.screen, app.Namespace+"/"+app.Name, record, stages, p.env.now)
+	run.Say, run.Look = view.Say, view.Look
+	return view.End
 }
 
 // record is the promotion to run, and whether the update of its stage is done.

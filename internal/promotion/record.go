@@ -127,6 +127,8 @@ type Judged struct {
 	Weight  string  `json:"weight"`
 	Seconds float64 `json:"seconds"`
 	Seen
+	// Samples are some of the readings; what they count is the step's alone.
+	Samples []Sample `json:"samples,omitempty"`
 }
 
 // String is the record as JSON.

@@ -59,6 +59,9 @@ type Promotion struct {
 	// Say gets a line for people, and Event what happens for programs.
 	Say   func(line string)
 	Event func(Event)
+	// Look, unless it is nil, gets the number of each stage that begins, and then what every
+	// reading of it came to.
+	Look func(stage int, judged *Judged)
 	// Now is the time.
 	Now func() time.Time
 }
@@ -90,8 +93,9 @@ func (p *Promotion) Run(ctx context.Context, record *Record, stages []Stage, res
 	for i := record.Stage; i < len(stages); i++ {
 		stage := stages[i]
 		record.Stage = i
+		p.look(i, nil)
 		baked := stage.Bake && record.Bake > 0
-		stopWatch := func() string { return "" }
+		stopWatch := func() *Judged { return nil }
 		if baked {
 			if err := p.Cluster.Begin(ctx); err != nil {
 				return &HeldError{fmt.Sprintf("before the step to %s %%: the requests cannot be counted: %v", stage.Weight, err)}
@@ -110,8 +114,9 @@ func (p *Promotion) Run(ctx context.Context, record *Record, stages []Stage, res
 		resumed = false
 		sick := stopWatch()
 		switch {
-		case sick != "":
-			return p.takeBack(ctx, record, sick)
+		case sick != nil:
+			record.judged(*sick)
+			return p.takeBack(ctx, record, record.sick(sick.Seen, stage.Weight))
 		case failed != nil && ctx.Err() != nil:
 			return &HeldError{"interrupted at the update for: " + stage.Name}
 		case failed != nil && stage.Bake:
@@ -179,9 +184,10 @@ func (p *Promotion) update(ctx context.Context, record *Record, stage Stage) err
 
 // watch looks at the requests while a step's update still runs: its proxies serve the split
 // before it is over. A canary that is sick by then serves nothing any more. stop ends the
-// watch and gives the reason, or "".
-func (p *Promotion) watch(ctx context.Context, record *Record, stage Stage) (stop func() (sick string)) {
-	sick := ""
+// watch and gives what was seen of a sick canary, or nil.
+func (p *Promotion) watch(ctx context.Context, record *Record, stage Stage) (stop func() (sick *Judged)) {
+	var sick *Judged
+	begin := p.Now()
 	over := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
@@ -189,7 +195,7 @@ func (p *Promotion) watch(ctx context.Context, record *Record, stage Stage) (sto
 			reading, err := p.Cluster.Read(ctx)
 			if seen := record.look(reading); err == nil && seen.Outcome() == judge.Fail {
 				if err := p.Cluster.Write(ctx, release.Split{Stable: 100}); err == nil {
-					sick = record.sick(seen, stage.Weight)
+					sick = &Judged{Weight: stage.Weight, Seconds: p.Now().Sub(begin).Seconds(), Seen: seen}
 					return
 				}
 			}
@@ -202,7 +208,7 @@ func (p *Promotion) watch(ctx context.Context, record *Record, stage Stage) (sto
 			}
 		}
 	})
-	return func() string {
+	return func() *Judged {
 		close(over)
 		watching.Wait()
 		return sick
@@ -216,6 +222,7 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		return err
 	}
 	begin := p.Now()
+	samples := newSamples(len(record.Steps))
 	var looked, said time.Time
 	for {
 		reading, err := p.Cluster.Read(ctx)
@@ -228,7 +235,9 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		seen := record.look(reading)
 		now := p.Now()
 		held := now.Sub(begin)
-		judged := Judged{Weight: stage.Weight, Seconds: held.Seconds(), Seen: seen}
+		samples.add(Sample{held.Seconds(), reading.Stable, reading.Canary})
+		judged := Judged{Weight: stage.Weight, Seconds: held.Seconds(), Seen: seen, Samples: samples.kept}
+		p.look(record.Stage, &judged)
 		tell := func() {
 			p.indent(fmt.Sprintf("%.0f s: %s", held.Seconds(), record.describe(seen)))
 			p.Event(Event{Time: now, Stage: "bake", Weight: stage.Weight, Seconds: held.Seconds(), Seen: &seen, Doubts: reading.Doubts})
@@ -240,7 +249,7 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		}
 		if now.Sub(looked) >= splitPause {
 			looked = now
-			if err := p.check(ctx, record, want, stage.Weight); err != nil {
+			if err := p.check(ctx, record, want, judged); err != nil {
 				return err
 			}
 		}
@@ -282,7 +291,7 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 
 // check looks at what no count says: whether somebody moved the split, and whether the
 // canary has a pod left, since a request to none has no endpoint that counts it.
-func (p *Promotion) check(ctx context.Context, record *Record, want release.Split, weight string) error {
+func (p *Promotion) check(ctx context.Context, record *Record, want release.Split, judged Judged) error {
 	inForce, err := p.Cluster.Split(ctx)
 	switch {
 	case err != nil:
@@ -291,7 +300,8 @@ func (p *Promotion) check(ctx context.Context, record *Record, want release.Spli
 		return &HeldError{fmt.Sprintf("somebody moved the split to %s meanwhile; this promotion has it at %s, and ends", inForce, want)}
 	}
 	if ready, err := p.Cluster.CanaryReady(ctx); err == nil && ready == 0 {
-		return p.takeBack(ctx, record, fmt.Sprintf("at %s %% no pod of the canary is ready", weight))
+		record.judged(judged)
+		return p.takeBack(ctx, record, fmt.Sprintf("at %s %% no pod of the canary is ready", judged.Weight))
 	}
 	return nil
 }
@@ -339,6 +349,12 @@ func (p *Promotion) stillOurs(ctx context.Context, record *Record) error {
 		return &HeldError{fmt.Sprintf("%v promotes %s now; nothing more is done here", now.By, now.Image)}
 	}
 	return nil
+}
+
+func (p *Promotion) look(stage int, judged *Judged) {
+	if p.Look != nil {
+		p.Look(stage, judged)
+	}
 }
 
 func (p *Promotion) indent(line string) { p.Say("    " + strings.ReplaceAll(line, "\n", "\n    ")) }

@@ -188,6 +188,8 @@ func TestPromote(t *testing.T) {
 		for _, step := range record.Judged {
 			require.Equal(t, judge.Pass, step.Verdict.Outcome)
 			require.GreaterOrEqual(t, step.Seconds, 30.0)
+			require.GreaterOrEqual(t, len(step.Samples), 30)
+			require.Less(t, len(w.history[4][Key].Text), 8<<10, "the record stays small")
 		}
 	})
 }
@@ -228,6 +230,8 @@ func TestTakeBack(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, back.Reason, record.Failed, "the stack says why")
 				require.False(t, record.UnderWay())
+				require.Len(t, record.Judged, 1, "the history has what was seen")
+				require.Equal(t, "5", record.Judged[0].Weight)
 			})
 		})
 	}

@@ -51,6 +51,11 @@ func Open(ctx context.Context, name string) (*Updater, error) {
 	return &Updater{stack: stack, prefix: string(project.Name) + ":"}, err
 }
 
+// String names the stack and its project.
+func (u *Updater) String() string {
+	return "stack " + u.stack.Name() + " of project " + strings.TrimSuffix(u.prefix, ":")
+}
+
 // Settings are the project's keys in the stack's configuration.
 func (u *Updater) Settings(ctx context.Context) (map[string]Value, error) {
 	all, err := u.stack.GetAllConfig(ctx)

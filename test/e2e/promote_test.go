@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,6 +58,7 @@ func TestPromote(t *testing.T) {
 	}
 	p.VerifyNoChanges(t)
 	app.RequireIngress(t, 0)
+	requireReport(t, p, "promoted", `data-label="Step">100 %`)
 
 	// It answers one request in three with 400, 409 or 500; the last of them is a failure.
 	finish = loadOn(t, app, 200)
@@ -69,6 +71,7 @@ func TestPromote(t *testing.T) {
 	require.Positive(t, tally.Failed(), "the canary was sick")
 	app.RequireIngress(t, 0)
 	require.Contains(t, p.Output(t, "promotion"), "the canary fails more than it may")
+	requireReport(t, p, "taken back", "the canary fails more than it may", `<span class="bad">failed</span>`)
 
 	rollback := func() {
 		t.Helper()
@@ -90,6 +93,18 @@ func TestPromote(t *testing.T) {
 	require.Zero(t, tally.Failed(), "%v", tally.Failures())
 	rollback()
 	require.NotContains(t, p.Pulumi(t, "stack", "output", "--json"), "promotion")
+}
+
+// requireReport fails the test unless the report of the last promotion has some parts.
+func requireReport(t *testing.T, p *harness.Project, parts ...string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "report.html")
+	require.Zero(t, p.AttemptCommand(t, "canary", "report", "--stack", p.Stack, "--output", path).Code)
+	page, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for _, part := range parts {
+		require.Contains(t, string(page), part)
+	}
 }
 
 // TestPromoteKilled kills a promotion and the update that it runs, in each of its stages, and goes on with it. A second
