@@ -54,6 +54,7 @@ type promoteCommand struct {
 	plain     bool
 	output    string
 	stackName string
+	view      *live.View // nil is that only lines are written
 }
 
 func newPromote(env environment) *cobra.Command {
@@ -207,20 +208,20 @@ func (p *promoteCommand) run(ctx context.Context) error {
 	}
 	run := &promotion.Promotion{Stack: updater, Cluster: cluster, Say: p.say, Event: p.event, Now: p.env.now}
 	begin := p.env.now()
-	end := p.draw(run, app, record, stages)
+	if p.drawn() {
+		p.view = live.Start(p.env.screen, app.Namespace+"/"+app.Name, record, stages, p.env.now)
+		run.Look = p.view.Look
+	}
 	err = run.Run(ctx, record, stages, done)
-	end()
+	if p.view != nil {
+		p.view.End()
+	}
 	return p.end(err, p.env.now().Sub(begin))
 }
 
-// draw shows a picture of the promotion where there can be one, until end is called.
-func (p *promoteCommand) draw(run *promotion.Promotion, app release.App, record *promotion.Record, stages []promotion.Stage) (end func()) {
-	if p.env.screen == nil || p.plain || p.output != outputTable || os.Getenv("TERM") == "dumb" {
-		return func() {}
-	}
-	view := live.Start(p.env.screen, app.Namespace+"/"+app.Name, record, stages, p.env.now)
-	run.Say, run.Look = view.Say, view.Look
-	return view.End
+// drawn reports whether a picture stands below the lines.
+func (p *promoteCommand) drawn() bool {
+	return p.env.screen != nil && !p.plain && p.output == outputTable && os.Getenv("TERM") != "dumb"
 }
 
 // record is the promotion to run, and whether the update of its stage is done.
@@ -303,7 +304,10 @@ func (p *promoteCommand) end(err error, took time.Duration) error {
 }
 
 func (p *promoteCommand) say(line string) {
-	if p.output == outputTable {
+	switch {
+	case p.view != nil:
+		p.view.Say(line)
+	case p.output == outputTable:
 		fmt.Fprintln(p.env.stdout, line)
 	}
 }

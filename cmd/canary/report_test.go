@@ -24,6 +24,7 @@ func (fakeHistory) String() string { return "stack dev of project shop" }
 
 func (f fakeHistory) History(context.Context) ([]stack.Recorded, error) { return f.history, f.err }
 
+//nolint:paralleltest // it writes into the working folder
 func TestReport(t *testing.T) {
 	t.Chdir(t.TempDir())
 	update := stack.Recorded{
@@ -47,7 +48,7 @@ func TestReport(t *testing.T) {
 		{"unreadable", nil, fakeHistory{err: errors.New("no stack selected")}, exitCannot, "canary: no stack selected\n", ""},
 		{"unwritable", []string{"--output", unwritable}, fakeHistory{history: []stack.Recorded{update}}, exitCannot, "canary: open " + unwritable + ": no such file or directory\n", ""},
 	} {
-		t.Run(tc.name, func(t *testing.T) { //nolint:paralleltest // it writes into the working folder
+		t.Run(tc.name, func(t *testing.T) { //nolint:paralleltest // as above
 			var out bytes.Buffer
 			code := run(t.Context(), append([]string{"report"}, tc.args...), environment{
 				stdout: &out, stderr: &out,

@@ -35,7 +35,7 @@ func Start(out io.Writer, app string, record *promotion.Record, stages []promoti
 	return v
 }
 
-// Say writes a line above the picture, where it stays.
+// Say writes a line above the picture, where it stays; after End just a line.
 func (v *View) Say(line string) {
 	select {
 	case <-v.over:

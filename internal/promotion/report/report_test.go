@@ -36,6 +36,7 @@ func TestWrite(t *testing.T) {
 			r.Stack = "stack prod of project shop"
 			var page bytes.Buffer
 			require.NoError(t, r.Write(&page))
+			require.NotRegexp(t, `(?i)<(script|link|img|iframe|object)|(src|href)=|url\(|@import`, page.String(), "it needs nothing else")
 			goldie.New(t, goldie.WithNameSuffix(".golden.html")).Assert(t, name, page.Bytes())
 		})
 	}
