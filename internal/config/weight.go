@@ -34,6 +34,11 @@ func (w Weight) Split() (stable, canary int32) {
 		canary = int32(w / onePercent) //nolint:gosec // at most 100
 		return 100 - canary, canary
 	}
+	return w.Parts()
+}
+
+// Parts gives the weights of both subsets as parts of 10000, whatever the weight.
+func (w Weight) Parts() (stable, canary int32) {
 	return int32(maxWeight - w), int32(w) //nolint:gosec // at most 10000
 }
 

@@ -35,6 +35,8 @@ type App struct {
 	Hosts []string
 	// TLS is whether they are served over HTTPS, to which HTTP redirects.
 	TLS bool
+	// Extras are what its routes do beside the split.
+	Extras Extras
 }
 
 // Pods is how many pods a subset is to have: as many as its Deployment asks for,

@@ -57,7 +57,7 @@ func virtualService(ctx context.Context, c *kube.Client, app App) (*unstructured
 }
 
 // splitOf finds the split in a VirtualService: the weights of the first HTTP
-// route that leads to a subset.
+// route that leads to a subset, and is not the canary's own.
 func splitOf(object map[string]any) (Split, error) {
 	data, err := json.Marshal(object)
 	if err != nil {
@@ -66,6 +66,7 @@ func splitOf(object map[string]any) (Split, error) {
 	var parsed struct {
 		Spec struct {
 			HTTP []struct {
+				Match []any `json:"match"`
 				Route []struct {
 					Destination struct {
 						Subset string `json:"subset"`
@@ -79,6 +80,9 @@ func splitOf(object map[string]any) (Split, error) {
 		return Split{}, err
 	}
 	for _, http := range parsed.Spec.HTTP {
+		if len(http.Match) > 0 && len(http.Route) == 1 && http.Route[0].Destination.Subset == Canary {
+			continue // the route of Extras.Header
+		}
 		var split Split
 		var other []string
 		for _, route := range http.Route {
