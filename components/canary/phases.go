@@ -172,7 +172,7 @@ func (p phases) inHook(run phase, beside pulumi.Resource) error {
 func (p phases) reach(kubeconfig string) (rollout.Cluster, error) {
 	cfg, r := p.args.Config, p.session
 	r.once.Do(func() {
-		app := release.App{Namespace: cfg.Namespace, Name: cfg.Name, Hosts: cfg.Hosts, TLS: cfg.TLS.On()}
+		app := release.App{Namespace: cfg.Namespace, Name: cfg.Name, Hosts: cfg.Hosts, TLS: cfg.TLS.On(), Extras: Extras(cfg)}
 		r.cluster, r.err = p.connect(p.ctx.Context(), kubeconfig, p.args.Context, app)
 	})
 	return r.cluster, r.err

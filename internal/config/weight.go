@@ -27,6 +27,9 @@ func (w Weight) String() string {
 	return strings.TrimRight(fmt.Sprintf("%d.%02d", whole, rest), "0")
 }
 
+// Percent gives the percentage as a number.
+func (w Weight) Percent() float64 { return float64(w) / float64(onePercent) }
+
 // Split gives the weights of both subsets as the integers that Istio takes. Whole percents stay as they
 // are and add up to 100; other weights become parts of 10000.
 func (w Weight) Split() (stable, canary int32) {
