@@ -32,27 +32,22 @@ func (e Extras) Lines() []string {
 	return lines
 }
 
-// Differs says what a proxy that has them does otherwise than wanted; "" is nothing.
+// Differs says what a proxy that has them does otherwise than wanted; "" is nothing. That
+// it mirrors, or keeps users on a version, where that is not wanted does not count: where
+// requests go, and in which shares, is the same.
 func (e Extras) Differs(want Extras) string {
 	var parts []string
-	if e.Header != want.Header {
-		if e.Header != "" {
-			parts = append(parts, "sends requests with the header "+headerText(e.Header)+" to the canary")
-		}
-		if want.Header != "" {
-			parts = append(parts, "does not send requests with the header "+headerText(want.Header)+" to the canary")
-		}
+	if e.Header != want.Header && e.Header != "" {
+		parts = append(parts, "sends requests with the header "+headerText(e.Header)+" to the canary")
 	}
-	if e.Mirrored != want.Mirrored {
+	if e.Header != want.Header && want.Header != "" {
+		parts = append(parts, "does not send requests with the header "+headerText(want.Header)+" to the canary")
+	}
+	if e.Mirrored != want.Mirrored && want.Mirrored > 0 {
 		parts = append(parts, "mirrors "+percentText(e.Mirrored)+" % of the requests in place of "+percentText(want.Mirrored)+" %")
 	}
-	if e.Cookie != want.Cookie {
-		if e.Cookie != "" {
-			parts = append(parts, "keeps users on a version by the cookie "+e.Cookie)
-		}
-		if want.Cookie != "" {
-			parts = append(parts, "does not keep users on a version by the cookie "+want.Cookie)
-		}
+	if e.Cookie != want.Cookie && want.Cookie != "" {
+		parts = append(parts, "does not keep users on a version by the cookie "+want.Cookie)
 	}
 	return strings.Join(parts, " and ")
 }
