@@ -63,12 +63,14 @@ func newPhases(ctx *pulumi.Context, name string, args *Args) (phases, error) {
 func wanted(c *config.Config) (rollout.Wanted, error) {
 	objects, err := asWritten(c)
 	stable, canary := subsetsOf(c)
+	extras := Extras(c)
 	return rollout.Wanted{
-		Objects: objects,
-		Split:   weights(c),
-		Pods:    map[string]release.Pods{release.Stable: stable.pods, release.Canary: canary.pods},
-		Timeout: c.ConvergeTimeout,
-		Gateway: c.Istio.Gateway,
+		Objects:     objects,
+		Split:       weights(c),
+		Pods:        map[string]release.Pods{release.Stable: stable.pods, release.Canary: canary.pods},
+		Timeout:     c.ConvergeTimeout,
+		Gateway:     c.Istio.Gateway,
+		CanaryAsked: extras.Header != "" || extras.Mirrored > 0,
 	}, err
 }
 

@@ -11,7 +11,7 @@
 //     be done in two steps.
 //  3. Guard, right before the VirtualService is written. It fails when the API server
 //     would not take the write, waits for the wanted pods of the subsets whose share
-//     grows, and fails when they cannot become ready, or when an object of somebody
+//     grows, and of a canary that requests reach beside it, and fails when they cannot become ready, or when an object of somebody
 //     else makes proxies fail the canary's requests. A subset that loses weight is
 //     never waited for. Before the first VirtualService of all it also waits, for ten
 //     seconds at most, until the proxies hold both subsets. Then it looks at what
