@@ -39,7 +39,8 @@ var declarations = []declaration{{
 	Key: Key{"stickyCookie", "",
 		"Name of the cookie by which the ingress gateway keeps a user on a version, at most 64 letters, digits, - and _; it needs Istio 1.28. Empty means that each request is drawn anew."},
 	rule: text("a cookie's name: letters, digits, - and _, at most 64 characters",
-		func(c *Config) *string { return &c.StickyCookie }, isCookieName),
+		func(c *Config) *string { return &c.StickyCookie }, isCookieName).
+		and(", and only with Istio 1.28 or later"),
 	example: "app-version",
 }, {
 	Key: Key{"stickySeconds", "2592000",

@@ -257,6 +257,16 @@ var versionForm = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9
 
 func isVersion(value string) bool { return versionForm.MatchString(value) }
 
+// olderThanSticky says whether a version of Istio is before the first one whose proxies
+// can draw the subset by the user.
+func olderThanSticky(version string) bool {
+	const firstMajor, firstMinor = 1, 28
+	parts := versionForm.FindStringSubmatch(version)
+	major, _ := strconv.Atoi(parts[1])
+	minor, _ := strconv.Atoi(parts[2])
+	return major < firstMajor || major == firstMajor && minor < firstMinor
+}
+
 // isChartRepository refuses credentials and queries: the URL ends up in the state and in messages.
 func isChartRepository(value string) bool {
 	address, err := url.Parse(value)

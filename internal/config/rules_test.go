@@ -51,7 +51,7 @@ func TestRules(t *testing.T) {
 			key:     "stickyCookie",
 			good:    []string{"", "v", "App_Version-2", long(64)},
 			bad:     []string{"a b", "a.b", "a=b", "a;b", "ä", long(65)},
-			allowed: "a cookie's name: letters, digits, - and _, at most 64 characters; for example: pulumi config set stickyCookie app-version",
+			allowed: "a cookie's name: letters, digits, - and _, at most 64 characters, and only with Istio 1.28 or later; for example: pulumi config set stickyCookie app-version",
 		}, {
 			key: "stickySeconds", good: []string{"1", "34560000"}, bad: []string{"", "0", "34560001", "1h"},
 			allowed: "a whole number from 1 to 34560000; for example: pulumi config set stickySeconds 2592000",
@@ -302,6 +302,9 @@ func TestRulesInFull(t *testing.T) {
 	}, {
 		"another gateway than the stack's own", map[string]string{"istioGateway": "ingress"},
 		`istioGateway: found "ingress" with istioInstall true; allowed: a label's value: letters, digits, -, _ and ., at most 63 characters, ingressgateway with istioInstall true; run: pulumi config rm istioGateway`,
+	}, {
+		"a cookie with an Istio before it", map[string]string{"stickyCookie": "v", "istioVersion": "1.27.9"},
+		`stickyCookie: found "v" with istioVersion "1.27.9"; allowed: a cookie's name: letters, digits, - and _, at most 64 characters, and only with Istio 1.28 or later; run: pulumi config rm stickyCookie`,
 	}, {
 		"values of no chart", map[string]string{"istioValues": `{"pilot":{},"base":1,"istiod":{}}`},
 		`istioValues: found "{\"pilot\":{},\"base\":1,\"istiod\":{}}", of which "base", "pilot" cannot be used; allowed: a JSON object whose keys are among base, istiod, ingressgateway and egressgateway, each with an object; for example: pulumi config set --path istioValues.istiod.autoscaleEnabled false`,
