@@ -63,7 +63,7 @@ func envoyFilterObject(c *config.Config) istioObject {
 		"append_action": "APPEND_IF_EXISTS_OR_ADD",
 	}
 	return istioObject{
-		version: envoyFilterVersion, kind: "EnvoyFilter", namespace: c.Istio.Namespace, name: c.Namespace + "-" + c.Name + "-sticky",
+		version: envoyFilterVersion, kind: "EnvoyFilter", namespace: c.Istio.Namespace, name: c.Namespace + "." + c.Name + ".sticky",
 		spec: fields{
 			"workloadSelector": map[string]any{"labels": map[string]any{"istio": c.Istio.Gateway}},
 			"configPatches": []any{
