@@ -33,7 +33,7 @@ func WriteSplit(ctx context.Context, c *kube.Client, app App, split Split) error
 }
 
 // setSplit gives every HTTP route that leads to the app's subsets both of them,
-// with the weights of the split. One that a match leads to the canary alone stays: who
+// with the weights of the split. One that a header leads to the canary alone stays: who
 // asks for the canary gets it, also at a roll back.
 func setSplit(object *unstructured.Unstructured, split Split) {
 	routes, _, _ := unstructured.NestedSlice(object.Object, "spec", "http")
@@ -41,8 +41,7 @@ func setSplit(object *unstructured.Unstructured, split Split) {
 		http, _ := route.(map[string]any)
 		destinations, _ := http["route"].([]any)
 		bySubset, host, ours := subsetsOf(destinations)
-		matches, _ := http["match"].([]any)
-		if !ours || len(matches) > 0 && len(destinations) == 1 && bySubset[Canary] != nil {
+		if !ours || canaryAlone(http) {
 			continue
 		}
 		to := func(subset string, weight int32) any {

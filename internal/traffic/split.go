@@ -61,7 +61,6 @@ func FormatPercent(percent float64) string {
 
 // httpRoute is a route of a VirtualService.
 type httpRoute struct {
-	Match []any `json:"match"`
 	Route []struct {
 		Destination struct {
 			Subset string `json:"subset"`
@@ -71,24 +70,17 @@ type httpRoute struct {
 }
 
 // ParseSplit reads the split from a VirtualService object as the API server
-// gives it: that of all its routes but those that lead to the canary alone, since
-// a match says so. Envoy ignores the weight of a lone destination, and so does this.
+// gives it: that of all its routes but those that a header leads to the canary
+// alone. Envoy ignores the weight of a lone destination, and so does this.
 func ParseSplit(object map[string]any) (Split, error) {
-	data, err := json.Marshal(object)
+	data, err := json.Marshal(release.SplitRoutes(object))
 	if err != nil {
 		return nil, err
 	}
-	var virtualService struct {
-		Spec struct {
-			HTTP []httpRoute `json:"http"`
-		} `json:"spec"`
-	}
-	if err := json.Unmarshal(data, &virtualService); err != nil {
+	var routes []httpRoute
+	if err := json.Unmarshal(data, &routes); err != nil {
 		return nil, err
 	}
-	routes := slices.DeleteFunc(virtualService.Spec.HTTP, func(r httpRoute) bool {
-		return len(r.Match) > 0 && len(r.Route) == 1 && r.Route[0].Destination.Subset == release.Canary
-	})
 	if len(routes) == 0 {
 		return nil, errors.New("it has no HTTP route with a split")
 	}

@@ -43,7 +43,7 @@ func TestParseSplit(t *testing.T) {
 				{route: [{destination: {subset: stable}, weight: 9}, {destination: {subset: canary}, weight: 1}]}]`,
 			want: "stable 90 %, canary 10 %",
 		},
-		{name: "the canary's own alone", spec: `http: [{match: [{}], route: [{destination: {subset: canary}}]}]`, error: "it has no HTTP route with a split"},
+		{name: "the canary's own alone", spec: `http: [{match: [{headers: {x: {}}}], route: [{destination: {subset: canary}}]}]`, error: "it has no HTTP route with a split"},
 		{
 			name:  "two splits",
 			spec:  `http: [{match: [{}], route: [{destination: {subset: stable}}]}, {route: [{destination: {subset: canary}}]}]`,
