@@ -10,6 +10,7 @@ import (
 	"canary/components/istio"
 	"canary/internal/charts"
 	"canary/internal/config"
+	"canary/internal/release"
 )
 
 // chartsDir is where Istio's charts are kept, in the project's own folder. The
@@ -77,6 +78,11 @@ func program(ctx *pulumi.Context) error {
 	ctx.Export("virtualService", app.VirtualService)
 	ctx.Export("clusterProvider", pulumi.String(cfg.Cluster.Provider))
 	ctx.Export("kubeconfig", kubernetes.Kubeconfig)
+	if extras := canary.Extras(cfg); extras != (release.Extras{}) {
+		ctx.Export("extras", pulumi.Map{
+			"canaryHeader": pulumi.String(extras.Header), "mirrorPercent": pulumi.Float64(extras.Mirrored), "stickyCookie": pulumi.String(extras.Cookie),
+		})
+	}
 	if cfg.Promotion != "" {
 		ctx.Export("promotion", pulumi.JSONUnmarshal(pulumi.String(cfg.Promotion).ToStringOutput()))
 	}

@@ -65,6 +65,16 @@ func TestDefaultStack(t *testing.T) {
 	}, mesh, app), registered(r))
 }
 
+// What keeps users on a version is one more object, beside the gateway's pods.
+func TestStickyStack(t *testing.T) {
+	t.Parallel()
+	before, err := run(nil)
+	require.NoError(t, err)
+	after, err := run(map[string]string{"canary:stickyCookie": "v", "canary:canaryHeader": "x-canary", "canary:mirrorPercent": "5"})
+	require.NoError(t, err)
+	require.ElementsMatch(t, append(registered(before), "kubernetes:networking.istio.io/v1alpha3:EnvoyFilter app"), registered(after))
+}
+
 // A destroy begins with the question which engine docker talks to: everything in the cluster stays in the state until
 // that is answered.
 func TestDestroyBeginsWithTheEngine(t *testing.T) {

@@ -35,7 +35,7 @@ func TestSplitOfTheCluster(t *testing.T) {
 		},
 		{
 			name: "changed by hand", status: 200, body: `{"apiVersion":"networking.istio.io/v1","kind":"VirtualService","spec":{}}`,
-			error: "VirtualService shop/web is not as the program writes it: it has 0 HTTP routes, and 1 is expected; type `pulumi refresh`, then `pulumi up`",
+			error: "VirtualService shop/web is not as the program writes it: it has no HTTP route with a split; type `pulumi refresh`, then `pulumi up`",
 		},
 	}
 	for _, c := range cases {

@@ -22,6 +22,7 @@ import (
 	"canary/internal/config"
 	"canary/internal/judge"
 	"canary/internal/meter"
+	"canary/internal/prometheus"
 	"canary/internal/release"
 	"canary/internal/stack"
 )

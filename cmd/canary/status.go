@@ -172,7 +172,7 @@ func look(ctx context.Context, v view, last *update) (*status, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := &status{VirtualService: outputs.Namespace + "/" + outputs.Name, Configured: weights(configured)}
+	result := &status{VirtualService: outputs.Namespace + "/" + outputs.Name, Configured: weights(configured), Extras: outputs.Extras}
 	want := configured
 	live, liveErr := v.Split(ctx)
 	switch {

@@ -41,6 +41,7 @@ type fakeView struct {
 	last     func() // called when the last picture is looked at again
 	closed   bool
 	app      release.App
+	extras   release.Extras // as the stack has put out
 }
 
 func (f *fakeView) now() picture { return f.pictures[min(f.looks, len(f.pictures))-1] }
@@ -117,7 +118,7 @@ func showStatus(ctx context.Context, f *fakeView, args ...string) (code int, std
 		stdout: &out, stderr: &errs,
 		outputs: func(context.Context, string) (*stack.Outputs, error) {
 			return &stack.Outputs{
-				URL: "http://web.test:8080", Namespace: "shop", Name: "web", Split: map[string]float64{"stable": 50, "canary": 50},
+				URL: "http://web.test:8080", Namespace: "shop", Name: "web", Split: map[string]float64{"stable": 50, "canary": 50}, Extras: f.extras,
 			}, nil
 		},
 		written: written,
@@ -130,54 +131,60 @@ func showStatus(ctx context.Context, f *fakeView, args ...string) (code int, std
 
 func TestStatus(t *testing.T) {
 	t.Parallel()
+	extras := release.Extras{Header: "x-canary", Mirrored: 10, Cookie: "v"}
 	for name, tc := range map[string]struct {
 		change func(*picture)
 		code   int
+		extras release.Extras
 	}{
 		"agrees": {},
-		"lags": {func(p *picture) {
+		"extras": {extras: extras},
+		"without-extras": {change: func(p *picture) {
+			p.proxies[1].Lags, p.proxies[1].Says = true, "serves stable 50 / canary 50 and does not keep users on a version by the cookie v"
+		}, code: 1, extras: extras},
+		"lags": {change: func(p *picture) {
 			old := serves("web-1", release.Split{Stable: 100}, true)
 			cut := converge.ProxyStatus{Namespace: "shop", Pod: "web-2", Says: "cannot be read: its Envoy does not answer in time", Lags: true}
 			p.proxies = []converge.ProxyStatus{old, cut, egress, ingress(evenly)}
-		}, 1},
-		"foreign": {func(p *picture) {
+		}, code: 1},
+		"foreign": {change: func(p *picture) {
 			shut, caller := ingress(evenly), egress
 			shut.Lags, shut.Says = true, "serves stable 50 / canary 50 and redirects all requests to HTTPS"
 			shut.Foreign = "Gateway default/other redirects requests for the app's host web.test to HTTPS: take the host out of it, or remove it"
 			caller.Namespace, caller.Pod = "default", "caller"
 			caller.Says = "has no route for the app: Sidecar default/narrow leaves the app out, so that its requests to the app are not split"
 			p.proxies = []converge.ProxyStatus{shut, caller, serves("web-1", evenly, false)}
-		}, 1},
-		"patched-by-hand": {func(p *picture) {
+		}, code: 1},
+		"patched-by-hand": {change: func(p *picture) {
 			p.split = release.Split{Stable: 9995, Canary: 5}
 			p.proxies = []converge.ProxyStatus{ingress(p.split)}
-		}, 1},
-		"no-split": {func(p *picture) {
+		}, code: 1},
+		"no-split": {change: func(p *picture) {
 			p.err = fmt.Errorf("VirtualService shop/web: it has no route to subset stable or canary: %w", release.ErrNoSplit)
-		}, 1},
-		"no-virtualservice": {func(p *picture) {
+		}, code: 1},
+		"no-virtualservice": {change: func(p *picture) {
 			p.err = apierrors.NewNotFound(schema.GroupResource{Group: "networking.istio.io", Resource: "virtualservices"}, "web")
-		}, 1},
-		"pods": {func(p *picture) {
+		}, code: 1},
+		"pods": {change: func(p *picture) {
 			p.subsets = []readiness.SubsetStatus{subset("stable", 2, 2, 1), subset("canary", 0, 3, 0)}
-		}, 1},
-		"no-canary": {func(p *picture) {
+		}, code: 1},
+		"no-canary": {change: func(p *picture) {
 			p.subsets = []readiness.SubsetStatus{subset("stable", 2, 2, 0), {Name: "canary"}}
-		}, 1},
-		"changed-by-others": {func(p *picture) {
+		}, code: 1},
+		"changed-by-others": {change: func(p *picture) {
 			p.changes = []drift.Change{
 				{Object: drift.Object{Kind: "Deployment", Namespace: "shop", Name: "web"}, Fields: []string{"spec.replicas: 2 => 1"}, By: "kubectl at 2026-01-02 03:04:00 UTC"},
 				{Object: drift.Object{Kind: "Service", Namespace: "shop", Name: "web"}, Gone: true},
 			}
 			p.subsets = []readiness.SubsetStatus{subset("stable", 1, 1, 0), subset("canary", 0, 1, 0)}
-		}, 1},
-		"mesh-faults": {func(p *picture) {
+		}, code: 1},
+		"mesh-faults": {change: func(p *picture) {
 			p.faults = []string{"Deployment istio-system/istio-ingressgateway wants 0 pods: `kubectl -n istio-system scale deployment istio-ingressgateway --replicas=2` brings them back"}
 			p.changes = []drift.Change{{Object: drift.Object{Kind: "Service", Namespace: "shop", Name: "web"}, Gone: true}}
 			p.proxies = []converge.ProxyStatus{egress, serves("web-1", evenly, false)}
-		}, 1},
-		"gateway-ending": {func(p *picture) { p.proxies[1].Ready = false }, 1},
-		"no-gateway":     {func(p *picture) { p.proxies = []converge.ProxyStatus{egress, serves("web-1", evenly, false)} }, 1},
+		}, code: 1},
+		"gateway-ending": {change: func(p *picture) { p.proxies[1].Ready = false }, code: 1},
+		"no-gateway":     {change: func(p *picture) { p.proxies = []converge.ProxyStatus{egress, serves("web-1", evenly, false)} }, code: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -186,12 +193,12 @@ func TestStatus(t *testing.T) {
 				if tc.change != nil {
 					tc.change(&p)
 				}
-				f := &fakeView{pictures: []picture{p}}
+				f := &fakeView{pictures: []picture{p}, extras: tc.extras}
 				code, stdout, stderr := showStatus(t.Context(), f, "--output", output)
 				require.Equal(t, tc.code, code)
 				require.Empty(t, stderr)
 				require.True(t, f.closed)
-				require.Equal(t, release.App{Namespace: "shop", Name: "web", Hosts: []string{"web.test"}}, f.app)
+				require.Equal(t, release.App{Namespace: "shop", Name: "web", Hosts: []string{"web.test"}, Extras: tc.extras}, f.app)
 				goldie.New(t).Assert(t, "status-"+name+"-"+output, []byte(stdout))
 			}
 		})

@@ -22,6 +22,8 @@ type status struct {
 	VirtualService string `json:"virtualService"`
 	// Configured is the split of the stack's last update, in percent.
 	Configured percents `json:"configured"`
+	// Extras are what the routes are to do beside the split.
+	Extras release.Extras `json:"extras,omitzero"`
 	// Live is the VirtualService's split; null when it has none.
 	Live *percents `json:"live"`
 	// LiveProblem says why Live is null.
@@ -199,6 +201,9 @@ func (s *status) table(w io.Writer) error {
 		live = s.Live.String()
 	}
 	fmt.Fprintf(t, "VirtualService\t%s (%s)\n", live, s.VirtualService)
+	for _, line := range s.Extras.Lines() {
+		fmt.Fprintf(t, "beside it\t%s\n", line)
+	}
 	_ = t.Flush()
 	fmt.Fprint(t, "\nSUBSET\tREQUESTS\tPODS\tIMAGE\n")
 	for _, subset := range s.Subsets {

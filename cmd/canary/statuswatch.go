@@ -148,6 +148,9 @@ func facts(s *status) []fact {
 		live = s.Live.String()
 	}
 	all := []fact{{"configured", s.Configured.String()}, {"VirtualService", live}}
+	if lines := s.Extras.Lines(); len(lines) > 0 {
+		all = append(all, fact{"beside it", strings.Join(lines, "; ")})
+	}
 	for _, subset := range s.Subsets {
 		all = append(all, fact{subset.Subset, subset.pods() + " " + orDash(subset.Image)})
 	}

@@ -30,6 +30,7 @@ const (
 	gatewayType         = "kubernetes:networking.istio.io/v1:Gateway"
 	destinationRuleType = "kubernetes:networking.istio.io/v1:DestinationRule"
 	policyType          = "kubernetes:security.istio.io/v1:PeerAuthentication"
+	envoyFilterType     = "kubernetes:networking.istio.io/v1alpha3:EnvoyFilter"
 	virtualServiceType  = "kubernetes:networking.istio.io/v1:VirtualService"
 )
 
@@ -130,7 +131,8 @@ func reaching(cluster rollout.Cluster) connect {
 func written(cluster *rollouttest.Cluster) func(pulumi.MockResourceArgs) resource.PropertyMap {
 	return func(args pulumi.MockResourceArgs) resource.PropertyMap {
 		if args.TypeToken == virtualServiceType {
-			routes := args.Inputs["spec"].ObjectValue()["http"].ArrayValue()[0].ObjectValue()["route"].ArrayValue()
+			all := args.Inputs["spec"].ObjectValue()["http"].ArrayValue()
+			routes := all[len(all)-1].ObjectValue()["route"].ArrayValue()
 			weight := func(i int) int32 { return int32(routes[i].ObjectValue()["weight"].NumberValue()) }
 			cluster.Written(release.Split{Stable: weight(0), Canary: weight(1)})
 		}

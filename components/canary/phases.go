@@ -63,12 +63,14 @@ func newPhases(ctx *pulumi.Context, name string, args *Args) (phases, error) {
 func wanted(c *config.Config) (rollout.Wanted, error) {
 	objects, err := asWritten(c)
 	stable, canary := subsetsOf(c)
+	extras := Extras(c)
 	return rollout.Wanted{
-		Objects: objects,
-		Split:   weights(c),
-		Pods:    map[string]release.Pods{release.Stable: stable.pods, release.Canary: canary.pods},
-		Timeout: c.ConvergeTimeout,
-		Gateway: c.Istio.Gateway,
+		Objects:     objects,
+		Split:       weights(c),
+		Pods:        map[string]release.Pods{release.Stable: stable.pods, release.Canary: canary.pods},
+		Timeout:     c.ConvergeTimeout,
+		Gateway:     c.Istio.Gateway,
+		CanaryAsked: extras.Header != "" || extras.Mirrored > 0,
 	}, err
 }
 
@@ -172,7 +174,7 @@ func (p phases) inHook(run phase, beside pulumi.Resource) error {
 func (p phases) reach(kubeconfig string) (rollout.Cluster, error) {
 	cfg, r := p.args.Config, p.session
 	r.once.Do(func() {
-		app := release.App{Namespace: cfg.Namespace, Name: cfg.Name, Hosts: cfg.Hosts, TLS: cfg.TLS.On()}
+		app := release.App{Namespace: cfg.Namespace, Name: cfg.Name, Hosts: cfg.Hosts, TLS: cfg.TLS.On(), Extras: Extras(cfg)}
 		r.cluster, r.err = p.connect(p.ctx.Context(), kubeconfig, p.args.Context, app)
 	})
 	return r.cluster, r.err

@@ -32,6 +32,28 @@ func TestWanted(t *testing.T) {
 	}, got)
 }
 
+// A header and a mirror send requests to the canary at any weight; a cookie does not.
+func TestCanaryAsked(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		options map[string]string
+		want    bool
+	}{
+		"nothing":          {nil, false},
+		"a header":         {map[string]string{"canaryHeader": "x-canary"}, true},
+		"a mirror":         {map[string]string{"mirrorPercent": "0.01"}, true},
+		"a cookie":         {map[string]string{"stickyCookie": "v"}, false},
+		"without a canary": {map[string]string{"canaryHeader": "x-canary", "mirrorPercent": "1", "canaryReplicas": "0"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := wanted(configuration(t, tc.options))
+			require.NoError(t, err)
+			require.Equal(t, tc.want, got.CanaryAsked)
+		})
+	}
+}
+
 // Nothing is registered before the split is safe, and nothing is read in a preview.
 func TestRollBackComesFirst(t *testing.T) {
 	t.Parallel()

@@ -184,11 +184,19 @@ func (b builder) routing(w workloads) (pulumi.Resource, error) {
 	if err != nil {
 		return nil, err
 	}
+	before := []pulumi.Resource{gateway, destinationRule}
+	if cfg.StickyCookie != "" {
+		envoyFilter, err := b.customResource(envoyFilterObject(cfg), after(needs...))
+		if err != nil {
+			return nil, err
+		}
+		before = append(before, envoyFilter)
+	}
 	guarded, err := b.phases.guarded(b.component)
 	if err != nil {
 		return nil, err
 	}
-	return b.customResource(virtualServiceObject(cfg), after(w.all...), after(gateway, destinationRule), guarded)
+	return b.customResource(virtualServiceObject(cfg), after(w.all...), after(before...), guarded)
 }
 
 // written is the split, once the VirtualService is written. In a preview it is

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
@@ -57,7 +58,8 @@ func destinationRuleObject(c *config.Config) istioObject {
 }
 
 // virtualServiceObject is the split. One route serves the app's hosts at the ingress
-// gateway and its name inside the mesh, so both kinds of traffic split alike.
+// gateway and its name inside the mesh, so both kinds of traffic split alike. Before it
+// are the route to the canary alone and, for stickyCookie, the split of first visits.
 func virtualServiceObject(c *config.Config) istioObject {
 	to := func(subset string, weight int32) *networkingv1.HTTPRouteDestination {
 		return &networkingv1.HTTPRouteDestination{
@@ -69,19 +71,65 @@ func virtualServiceObject(c *config.Config) istioObject {
 			}},
 		}
 	}
-	split := weights(c)
+	extras, both := Extras(c), weights(c)
+	split := func() *networkingv1.HTTPRoute {
+		route := &networkingv1.HTTPRoute{
+			Route: []*networkingv1.HTTPRouteDestination{to(release.Stable, both.Stable), to(release.Canary, both.Canary)},
+		}
+		if extras.Mirrored > 0 {
+			route.Mirror = &networkingv1.Destination{Host: c.Name, Subset: release.Canary}
+			route.MirrorPercentage = &networkingv1.Percent{Value: extras.Mirrored}
+		}
+		return route
+	}
+	var routes []*networkingv1.HTTPRoute
+	if extras.Header != "" {
+		routes = append(routes, &networkingv1.HTTPRoute{
+			Match: []*networkingv1.HTTPMatchRequest{{Headers: headerMatch(extras.Header)}},
+			Route: []*networkingv1.HTTPRouteDestination{to(release.Canary, 100)},
+		})
+	}
+	if extras.Cookie != "" {
+		routes = append(routes, firstVisit(c, split()))
+	}
+	last := split()
+	if extras.Cookie != "" {
+		last.Name = stickyRoute(c)
+	}
 	return routingObject(c, "VirtualService", &networkingv1.VirtualService{
 		Hosts:    append([]string{c.Name}, c.Hosts...),
 		Gateways: []string{meshGateway, c.Name},
-		Http: []*networkingv1.HTTPRoute{{
-			Route: []*networkingv1.HTTPRouteDestination{to(release.Stable, split.Stable), to(release.Canary, split.Canary)},
-		}},
+		Http:     append(routes, last),
 	})
 }
 
-// weights are both weights of the wanted split, as the VirtualService has them.
+// headerMatch is met by requests with a header NAME, or NAME=VALUE.
+func headerMatch(header string) map[string]*networkingv1.StringMatch {
+	name, value, exact := strings.Cut(header, "=")
+	match := &networkingv1.StringMatch{} // that it is there
+	if exact {
+		match.MatchType = &networkingv1.StringMatch_Exact{Exact: value}
+	}
+	return map[string]*networkingv1.StringMatch{name: match}
+}
+
+// Extras are what the app's routes do beside the split. A canary without pods is sent
+// nothing.
+func Extras(c *config.Config) release.Extras {
+	extras := release.Extras{Cookie: c.StickyCookie}
+	if c.CanaryReplicas > 0 {
+		extras.Header, extras.Mirrored = c.CanaryHeader, c.MirrorPercent.Percent()
+	}
+	return extras
+}
+
+// weights are both weights of the wanted split, as the VirtualService has them. For
+// stickyCookie they always add up to the same: a user is a number below the sum.
 func weights(c *config.Config) release.Split {
 	stable, canary := c.CanaryWeight.Split()
+	if c.StickyCookie != "" {
+		stable, canary = c.CanaryWeight.Parts()
+	}
 	return release.Split{Stable: stable, Canary: canary}
 }
 
@@ -96,24 +144,30 @@ func strictMTLS() istioObject {
 // istioObject is an object of one of Istio's kinds.
 type istioObject struct {
 	version, kind, name string
+	namespace           string // "" is the app's
 	spec                json.Marshaler
 }
+
+// in is the object's namespace.
+func (o istioObject) in(c *config.Config) string { return cmp.Or(o.namespace, c.Namespace) }
 
 // routingObject is one of those that lead traffic to the app; all have its name.
 func routingObject(c *config.Config, kind string, spec json.Marshaler) istioObject {
 	return istioObject{version: networkingVersion, kind: kind, name: c.Name, spec: spec}
 }
 
-// args are the object's in the app's namespace.
+// args are the object's.
 func (o istioObject) args(c *config.Config) (*apiextensions.CustomResourceArgs, error) {
 	fields, err := specFields(o.spec)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s/%s: %w", o.kind, c.Namespace, o.name, err)
+		return nil, fmt.Errorf("%s %s/%s: %w", o.kind, o.in(c), o.name, err)
 	}
+	meta := metadata(c, o.name, map[string]string{release.LabelName: c.Name}, nil)
+	meta.Namespace = pulumi.String(o.in(c))
 	return &apiextensions.CustomResourceArgs{
 		ApiVersion:  pulumi.String(o.version),
 		Kind:        pulumi.String(o.kind),
-		Metadata:    metadata(c, o.name, map[string]string{release.LabelName: c.Name}, nil),
+		Metadata:    meta,
 		OtherFields: kubernetes.UntypedArgs{"spec": fields},
 	}, nil
 }

@@ -38,6 +38,15 @@ func TestRouting(t *testing.T) {
 		{"tls-gateway", gatewayType, map[string]string{"tlsSecret": "shop-tls"}},
 		{"user-destinationrule", destinationRuleType, elsewhere},
 		{"user-virtualservice", virtualServiceType, elsewhere},
+		{"header-virtualservice", virtualServiceType, map[string]string{"canaryHeader": "x-canary"}},
+		{"mirror-virtualservice", virtualServiceType, map[string]string{"mirrorPercent": "12.5", "canaryWeight": "5"}},
+		{"sticky-virtualservice", virtualServiceType, map[string]string{"stickyCookie": "v", "canaryWeight": "50"}},
+		{"extras-virtualservice", virtualServiceType, with(with(with(elsewhere, "canaryHeader", "x-canary=1"), "mirrorPercent", "100"), "stickyCookie", "v")},
+		{"sticky-envoyfilter", envoyFilterType, map[string]string{"stickyCookie": "v", "stickySeconds": "3600"}},
+		{"foreign-envoyfilter", envoyFilterType, map[string]string{
+			"clusterProvider": "existing", "kubeconfig": "~/.kube/config", "istioInstall": "false", "istioGateway": "ingress", "istioNamespace": "mesh",
+			"stickyCookie": "v", "name": "shop", "namespace": "store", "host": "shop.example.com", "tlsSecret": "shop-tls",
+		}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.golden, func(t *testing.T) {
@@ -89,6 +98,32 @@ func TestWeightChangesOneObject(t *testing.T) {
 		}
 		require.Equal(t, []string{virtualServiceType}, changed, "canaryWeight %s", weight)
 	}
+}
+
+// A canary without pods is sent nothing: neither who asks for it nor a copy.
+func TestNoExtrasWithoutCanary(t *testing.T) {
+	t.Parallel()
+	plain := find(t, preview(t, map[string]string{"canaryReplicas": "0"}), virtualServiceType, "app")
+	off := map[string]string{"canaryReplicas": "0", "canaryHeader": "x-canary", "mirrorPercent": "10"}
+	require.Equal(t, plain.Inputs, find(t, preview(t, off), virtualServiceType, "app").Inputs)
+}
+
+// A user is a number below the sum of the weights, and stays with the canary when its share
+// grows: the sum is always the same, and stable comes first.
+func TestStickyWeights(t *testing.T) {
+	t.Parallel()
+	for _, weight := range []string{"0", "0.05", "1", "12.5", "50", "100"} {
+		split := weights(configuration(t, map[string]string{"canaryWeight": weight, "stickyCookie": "v"}))
+		require.Equal(t, int32(10_000), split.Stable+split.Canary, weight)
+		require.True(t, split.Equal(weights(configuration(t, map[string]string{"canaryWeight": weight}))), weight)
+	}
+}
+
+// The EnvoyFilter is there before the split that it is for.
+func TestStickyOrder(t *testing.T) {
+	t.Parallel()
+	r := preview(t, map[string]string{"stickyCookie": "v"})
+	require.Contains(t, typesOf(find(t, r, virtualServiceType, "app").RPC.GetDependencies()), envoyFilterType)
 }
 
 // The certificate and its key are in one Secret beside the gateway's pods, and the Gateway

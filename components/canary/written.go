@@ -36,6 +36,9 @@ func asWritten(c *config.Config) ([]drift.Object, error) {
 		"ports":    []any{map[string]any{"name": portName, "port": servicePort, "targetPort": portName, "appProtocol": c.Protocol}},
 	}}))
 	istio = append(istio, gatewayObject(c), destinationRuleObject(c), virtualServiceObject(c))
+	if c.StickyCookie != "" {
+		istio = append(istio, envoyFilterObject(c))
+	}
 	stable, canary := subsetsOf(c)
 	for _, s := range []subset{stable, canary} {
 		if s.pods.Max == 0 {
@@ -61,10 +64,10 @@ func asWritten(c *config.Config) ([]drift.Object, error) {
 	for _, object := range istio {
 		spec, err := specFields(object.spec)
 		if err != nil {
-			return nil, fmt.Errorf("%s %s/%s: %w", object.kind, c.Namespace, object.name, err)
+			return nil, fmt.Errorf("%s %s/%s: %w", object.kind, object.in(c), object.name, err)
 		}
 		objects = append(objects, drift.Object{
-			APIVersion: object.version, Kind: object.kind, Namespace: c.Namespace, Name: object.name, Fields: map[string]any{"spec": spec},
+			APIVersion: object.version, Kind: object.kind, Namespace: object.in(c), Name: object.name, Fields: map[string]any{"spec": spec},
 		})
 	}
 	return objects, nil

@@ -25,6 +25,7 @@ func TestAsWritten(t *testing.T) {
 			"name": "shop", "namespace": "store", "stableImage": "shop:1", "canaryImage": "shop:2", "stableReplicas": "3",
 			"canaryWeight": "12.5", "istioRevision": "1-31", "containerPort": "3000",
 		}, 8},
+		"all beside the split":           {map[string]string{"canaryHeader": "x-canary", "mirrorPercent": "10", "stickyCookie": "v"}, 11},
 		"the namespace of somebody else": {map[string]string{"createNamespace": "false"}, 8},
 	} {
 		t.Run(name, func(t *testing.T) {

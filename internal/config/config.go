@@ -13,6 +13,13 @@ import (
 type Config struct {
 	// CanaryWeight is the canary's share of the requests.
 	CanaryWeight Weight
+	// CanaryHeader is the header of requests that always reach the canary, NAME or NAME=VALUE; "" is none.
+	CanaryHeader string
+	// MirrorPercent is the share of the requests that are copied to the canary.
+	MirrorPercent Weight
+	// StickyCookie is the name of the cookie that keeps a user on a version, for StickySeconds; "" is none.
+	StickyCookie  string
+	StickySeconds int
 	// Promotion is the one that is under way, in JSON, for the stack's history; "" is none.
 	Promotion string
 	// Name is that of the app's Service, Deployments and routes; with "-canary" it is still a DNS label.

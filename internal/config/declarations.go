@@ -22,8 +22,30 @@ const CPUTarget = 80
 var declarations = []declaration{{
 	Key: Key{"canaryWeight", "0",
 		"Share of the requests that the canary serves, in percent: 0 to 100 with at most two decimals."},
-	rule:    rule{"a percentage from 0 to 100 with at most two decimals, digits only", setCanaryWeight},
+	rule:    rule{percentAllowed, setCanaryWeight},
 	example: "12.5",
+}, {
+	Key: Key{"canaryHeader", "",
+		"Header by which a request always reaches the canary, from the ingress and in the mesh, at any weight, also at 0: NAME, or NAME=VALUE; empty means none. It does nothing with canaryReplicas 0."},
+	rule: text("NAME or NAME=VALUE, NAME of at most 63 characters a-z, 0-9 and - and no header of the proxies' (host, cookie, x-request-id, x-canary-ask, x-forwarded-*, x-envoy-*), VALUE of at most 128 visible ASCII characters",
+		func(c *Config) *string { return &c.CanaryHeader }, isHeaderMatch),
+	example: "x-canary",
+}, {
+	Key: Key{"mirrorPercent", "0",
+		"Share of the requests that are copied to the canary, whose answers are thrown away, in percent: 0 to 100 with at most two decimals, of all requests, whichever subset answers them. It does nothing with canaryReplicas 0."},
+	rule:    rule{percentAllowed, setMirrorPercent},
+	example: "10",
+}, {
+	Key: Key{"stickyCookie", "",
+		"Name of the cookie by which the ingress gateway keeps a user on a version, at most 64 letters, digits, - and _; it needs Istio 1.28. Empty means that each request is drawn anew."},
+	rule: text("a cookie's name: letters, digits, - and _, at most 64 characters",
+		func(c *Config) *string { return &c.StickyCookie }, isCookieName).
+		and(", and only with Istio 1.28 or later"),
+	example: "app-version",
+}, {
+	Key: Key{"stickySeconds", "2592000",
+		"How long a browser keeps stickyCookie, in seconds: 1 to 34560000 (400 days)."},
+	rule: wholeNumber(1, 34_560_000, func(c *Config) *int { return &c.StickySeconds }),
 }, {
 	Key: Key{"name", "app-example",
 		"Name of the app's Service, Deployments and routes: a DNS label of at most " + strconv.Itoa(maxNameLen) + " characters that starts with a letter."},

@@ -129,6 +129,9 @@ func (p *parser) checkTogether() {
 	}
 	p.checkHosts()
 	p.checkTLS()
+	if p.good("stickyCookie", "istioInstall", "istioVersion") && c.StickyCookie != "" && c.Istio.Install && olderThanSticky(c.Istio.Version) {
+		p.refuse("stickyCookie", " with istioVersion "+p.found(mustFind("istioVersion")), "pulumi config rm stickyCookie")
+	}
 	if p.good("istioInstall", "istioNamespace") && c.Istio.Install && c.Istio.Namespace != defaultIstioNamespace {
 		p.refuse("istioNamespace", " with istioInstall true", "pulumi config rm istioNamespace")
 	}

@@ -19,7 +19,7 @@ func TestParseDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(&Config{
 		Name: "app-example", Namespace: "app-example", CreateNamespace: true, Hosts: []string{"app-example.app-example.localhost"},
-		StableReplicas: 1, CanaryReplicas: 1, StableMaxReplicas: 1, CanaryMaxReplicas: 1, ContainerPort: 8080, Protocol: "http", Readiness: Readiness{"http", 8080, "/"}, StartSeconds: 600, DrainSeconds: 20,
+		StickySeconds: 2_592_000, StableReplicas: 1, CanaryReplicas: 1, StableMaxReplicas: 1, CanaryMaxReplicas: 1, ContainerPort: 8080, Protocol: "http", Readiness: Readiness{"http", 8080, "/"}, StartSeconds: 600, DrainSeconds: 20,
 		Env: Environment{}, CanaryEnv: Environment{},
 		Cluster: Cluster{Provider: ProviderK3d, Name: "canary", Agents: 3, K3sImage: pins.K3sImage, HTTPPort: 80},
 		Istio: Istio{
@@ -34,7 +34,7 @@ func TestParseEveryKey(t *testing.T) {
 	t.Parallel()
 	digest := "ghcr.io/me/app@sha256:" + strings.Repeat("0a", 32)
 	config, err := Parse(map[string]string{
-		"canaryWeight": "12.5", "name": "shop", "namespace": "store", "createNamespace": "false", "host": "shop.example.com www.example.com",
+		"canaryWeight": "12.5", "canaryHeader": "x-canary=1", "mirrorPercent": "0.5", "stickyCookie": "v", "stickySeconds": "60", "name": "shop", "namespace": "store", "createNamespace": "false", "host": "shop.example.com www.example.com",
 		"stableImage": "localhost:5000/shop:1", "canaryImage": digest, "stableReplicas": "4", "canaryReplicas": "2", "canaryMaxReplicas": "6",
 		"containerPort": "9000", "protocol": "grpc", "readinessProtocol": "http", "readinessPort": "9001", "readinessPath": "/ready?deep=1",
 		"imagePullSecret": "ghcr.io", "startSeconds": "90", "drainSeconds": "3600",
@@ -47,7 +47,7 @@ func TestParseEveryKey(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(&Config{
-		CanaryWeight: 1250, Name: "shop", Namespace: "store", Hosts: []string{"shop.example.com", "www.example.com"},
+		CanaryWeight: 1250, CanaryHeader: "x-canary=1", MirrorPercent: 50, StickyCookie: "v", StickySeconds: 60, Name: "shop", Namespace: "store", Hosts: []string{"shop.example.com", "www.example.com"},
 		StableImage: "localhost:5000/shop:1", CanaryImage: digest, StableReplicas: 4, CanaryReplicas: 2, StableMaxReplicas: 4, CanaryMaxReplicas: 6,
 		ContainerPort: 9000, Protocol: "grpc", Readiness: Readiness{"http", 9001, "/ready?deep=1"},
 		ImagePullSecret: "ghcr.io", StartSeconds: 90, DrainSeconds: 3600,

@@ -101,11 +101,34 @@ func (r rule) and(more string) rule {
 	return r
 }
 
+const percentAllowed = "a percentage from 0 to 100 with at most two decimals, digits only"
+
 func setCanaryWeight(c *Config, value string) error {
 	weight, err := ParseWeight(value)
 	c.CanaryWeight = weight
 	return err
 }
+
+func setMirrorPercent(c *Config, value string) error {
+	percent, err := ParseWeight(value)
+	c.MirrorPercent = percent
+	return err
+}
+
+var (
+	headerForm     = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}(=[!-~]{1,128})?$`)
+	cookieNameForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+)
+
+// isHeaderMatch refuses the headers that proxies set or read themselves: all requests
+// have some of them, and `canary requests` sends one.
+func isHeaderMatch(value string) bool {
+	name, _, _ := strings.Cut(value, "=")
+	return headerForm.MatchString(value) && !slices.Contains([]string{"host", "cookie", "x-request-id", "x-canary-ask"}, name) &&
+		!strings.HasPrefix(name, "x-forwarded-") && !strings.HasPrefix(name, "x-envoy-")
+}
+
+func isCookieName(value string) bool { return cookieNameForm.MatchString(value) }
 
 // list takes a value apart that holds several, separated by commas or spaces.
 func list(value string) []string {
@@ -233,6 +256,16 @@ func isReadinessPath(value string) bool {
 var versionForm = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`)
 
 func isVersion(value string) bool { return versionForm.MatchString(value) }
+
+// olderThanSticky says whether a version of Istio is before the first one whose proxies
+// can draw the subset by the user.
+func olderThanSticky(version string) bool {
+	const firstMajor, firstMinor = 1, 28
+	parts := versionForm.FindStringSubmatch(version)
+	major, _ := strconv.Atoi(parts[1])
+	minor, _ := strconv.Atoi(parts[2])
+	return major < firstMajor || major == firstMajor && minor < firstMinor
+}
 
 // isChartRepository refuses credentials and queries: the URL ends up in the state and in messages.
 func isChartRepository(value string) bool {

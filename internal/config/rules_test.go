@@ -34,6 +34,28 @@ func TestRules(t *testing.T) {
 			bad:     []string{"", "-1", "+1", "100.01", "101", "1.234", "1.", ".5", "1e1", "05", " 5", "5%", "half"},
 			allowed: "a percentage from 0 to 100 with at most two decimals, digits only; for example: pulumi config set canaryWeight 12.5",
 		}, {
+			key:  "canaryHeader",
+			good: []string{"", "x-canary", "x-canary=1", "1=a=b", long(63), "a=" + strings.Repeat("~", 128)},
+			bad: []string{
+				"X-Canary", "x canary", "x_canary", "-x", "x-canary=", "x-canary=a b", "x-canary=ä", "=1", long(64), "a=" + long(129),
+				"host", "cookie=a=b", "x-request-id", "x-canary-ask", "x-canary-ask=1", "x-forwarded-for", "x-envoy-retry-on",
+			},
+			allowed: "NAME or NAME=VALUE, NAME of at most 63 characters a-z, 0-9 and - and no header of the proxies' (host, cookie, x-request-id, " +
+				"x-canary-ask, x-forwarded-*, x-envoy-*), VALUE of at most 128 visible ASCII characters; for example: pulumi config set canaryHeader x-canary",
+		}, {
+			key:     "mirrorPercent",
+			good:    []string{"0", "0.01", "100"},
+			bad:     []string{"", "100.01", "1.234", "5%"},
+			allowed: "a percentage from 0 to 100 with at most two decimals, digits only; for example: pulumi config set mirrorPercent 10",
+		}, {
+			key:     "stickyCookie",
+			good:    []string{"", "v", "App_Version-2", long(64)},
+			bad:     []string{"a b", "a.b", "a=b", "a;b", "ä", long(65)},
+			allowed: "a cookie's name: letters, digits, - and _, at most 64 characters, and only with Istio 1.28 or later; for example: pulumi config set stickyCookie app-version",
+		}, {
+			key: "stickySeconds", good: []string{"1", "34560000"}, bad: []string{"", "0", "34560001", "1h"},
+			allowed: "a whole number from 1 to 34560000; for example: pulumi config set stickySeconds 2592000",
+		}, {
 			key:     "name",
 			good:    []string{"a", "app-2", long(56)},
 			bad:     []string{"", "App", "1app", "-app", "app-", "app.example", "app_example", "app example", long(57), "äpp"},
@@ -280,6 +302,9 @@ func TestRulesInFull(t *testing.T) {
 	}, {
 		"another gateway than the stack's own", map[string]string{"istioGateway": "ingress"},
 		`istioGateway: found "ingress" with istioInstall true; allowed: a label's value: letters, digits, -, _ and ., at most 63 characters, ingressgateway with istioInstall true; run: pulumi config rm istioGateway`,
+	}, {
+		"a cookie with an Istio before it", map[string]string{"stickyCookie": "v", "istioVersion": "1.27.9"},
+		`stickyCookie: found "v" with istioVersion "1.27.9"; allowed: a cookie's name: letters, digits, - and _, at most 64 characters, and only with Istio 1.28 or later; run: pulumi config rm stickyCookie`,
 	}, {
 		"values of no chart", map[string]string{"istioValues": `{"pilot":{},"base":1,"istiod":{}}`},
 		`istioValues: found "{\"pilot\":{},\"base\":1,\"istiod\":{}}", of which "base", "pilot" cannot be used; allowed: a JSON object whose keys are among base, istiod, ingressgateway and egressgateway, each with an object; for example: pulumi config set --path istioValues.istiod.autoscaleEnabled false`,

@@ -27,6 +27,9 @@ func (w Weight) String() string {
 	return strings.TrimRight(fmt.Sprintf("%d.%02d", whole, rest), "0")
 }
 
+// Percent gives the percentage as a number.
+func (w Weight) Percent() float64 { return float64(w) / float64(onePercent) }
+
 // Split gives the weights of both subsets as the integers that Istio takes. Whole percents stay as they
 // are and add up to 100; other weights become parts of 10000.
 func (w Weight) Split() (stable, canary int32) {
@@ -34,6 +37,11 @@ func (w Weight) Split() (stable, canary int32) {
 		canary = int32(w / onePercent) //nolint:gosec // at most 100
 		return 100 - canary, canary
 	}
+	return w.Parts()
+}
+
+// Parts gives the weights of both subsets as parts of 10000, whatever the weight.
+func (w Weight) Parts() (stable, canary int32) {
 	return int32(maxWeight - w), int32(w) //nolint:gosec // at most 10000
 }
 

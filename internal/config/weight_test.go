@@ -35,6 +35,8 @@ func TestWeight(t *testing.T) {
 		require.Equal(t, tc.canonical, weight.String(), tc.text)
 		stable, canary := weight.Split()
 		require.Equal(t, []int32{tc.stable, tc.canary}, []int32{stable, canary}, tc.text)
+		stable, canary = weight.Parts()
+		require.Equal(t, []int32{10000 - int32(tc.weight), int32(tc.weight)}, []int32{stable, canary}, tc.text)
 	}
 }
 

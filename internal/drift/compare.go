@@ -74,11 +74,12 @@ func compareFields(want map[string]any, have any, at path) []difference {
 }
 
 // compareItems compares lists item by item: by their names, where they have them, so
-// that what others added does not count.
+// that what others added does not count. A VirtualService's routes are taken in their
+// order.
 func compareItems(want []any, have any, at path) []difference {
 	items, _ := have.([]any)
 	var all []difference
-	if wanted, named := byName(want), byName(items); wanted != nil && named != nil {
+	if wanted, named := byName(want), byName(items); wanted != nil && named != nil && at.String() != "spec.http" {
 		for _, name := range slices.Sorted(maps.Keys(wanted)) {
 			all = append(all, compare(wanted[name], named[name], at.to("["+name+"]"))...)
 		}

@@ -28,6 +28,12 @@ func TestFind(t *testing.T) {
 		APIVersion: "networking.istio.io/v1", Kind: "VirtualService", Namespace: "shop", Name: "web",
 		Fields: map[string]any{"spec": map[string]any{"hosts": []any{"web", "shop.example.com"}}},
 	}
+	routes := Object{
+		APIVersion: "networking.istio.io/v1", Kind: "VirtualService", Namespace: "shop", Name: "web",
+		Fields: map[string]any{"spec": map[string]any{"http": []any{
+			map[string]any{"name": "first"}, map[string]any{"name": "split", "mirror": map[string]any{"subset": "canary"}},
+		}}},
+	}
 	const (
 		deploymentPath = "/apis/apps/v1/namespaces/shop/deployments/web"
 		servicePath    = "/api/v1/namespaces/shop/services/web"
@@ -81,6 +87,14 @@ func TestFind(t *testing.T) {
 		"another host": {
 			virtualService, splitPath, live(`{"hosts":["web","x.example.com"]}`),
 			"VirtualService shop/web has spec.hosts[1]: shop.example.com => x.example.com",
+		},
+		"a route before the others, which have names": {
+			routes, splitPath, live(`{"http":[{"name":"x"},{"name":"first"},{"name":"split","mirror":{"subset":"canary"}}]}`),
+			`VirtualService shop/web has spec.http: [{"name":"first"},{"mirror":{"subset":"canary"},"name":"split"}] => [{"name":"x"},{"name":"first"},{"mirror":{"subset":"canary"},"name":"split"}]`,
+		},
+		"no mirror": {
+			routes, splitPath, live(`{"http":[{"name":"first"},{"name":"split"}]}`),
+			`VirtualService shop/web has spec.http[1].mirror: {"subset":"canary"} => (none)`,
 		},
 		"a long value": {
 			Object{APIVersion: "v1", Kind: "Service", Namespace: "shop", Name: "web", Fields: map[string]any{"spec": map[string]any{"selector": map[string]any{"a": long()}}}},

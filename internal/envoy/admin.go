@@ -121,8 +121,8 @@ func (a *Admin) Held() []Clusters {
 	return slices.Collect(maps.Values(a.held))
 }
 
-// Routes asks a proxy what it serves, and whether it holds the clusters for that.
-// Both at the same time: the API server may be far away.
+// Routes asks a proxy what it serves, and whether it holds the clusters for that, and
+// does what it is to do beside. Both at the same time: the API server may be far away.
 func (a *Admin) Routes(ctx context.Context, p Proxy) (Routes, error) {
 	a.mu.Lock()
 	clusters := a.held[p.UID]
@@ -138,12 +138,21 @@ func (a *Admin) Routes(ctx context.Context, p Proxy) (Routes, error) {
 	if err := cmp.Or(err, group.Wait()); err != nil {
 		return Routes{}, err
 	}
-	routes.Clusters = &clusters
+	routes.Clusters, routes.Wanted = &clusters, wanted(a.app, p)
 	return routes, nil
 }
 
+// wanted are the app's extras at a proxy: only its gateways keep users on a version.
+func wanted(app release.App, p Proxy) *release.Extras {
+	extras := app.Extras
+	if !p.Gateway {
+		extras.Cookie = ""
+	}
+	return &extras
+}
+
 // RoutesAlone asks a proxy what it serves of an app, and not whether it holds the clusters
-// for that. The app may differ from that of NewAdmin in how it is reached from outside.
+// for that, or does anything beside. The app may differ from that of NewAdmin in how it is reached from outside.
 func (a *Admin) RoutesAlone(ctx context.Context, p Proxy, app release.App) (Routes, error) {
 	names := sidecarRoutes
 	if p.Gateway {

@@ -130,7 +130,7 @@ func TestFleetRead(t *testing.T) {
 
 	got, err = fleet.Routes(t.Context(), p)
 	require.NoError(t, err)
-	require.Equal(t, Routes{Host: true, Splits: []release.Split{{Stable: 50, Canary: 50}}, Clusters: &Clusters{}}, got)
+	require.Equal(t, Routes{Host: true, Splits: []release.Split{{Stable: 50, Canary: 50}}, Wanted: &release.Extras{}, Clusters: &Clusters{}}, got)
 	require.Equal(t, []string{clusters, `/config_dump?dynamic_route_configs https?\..*`}, asked())
 
 	read("dynamic_active_clusters", "testdata/clusters/gateway.json")
@@ -157,4 +157,13 @@ func TestFleetRead(t *testing.T) {
 
 	fleet.Forget(p)
 	require.NotSame(t, l, fleet.pages(p))
+}
+
+// Only gateways keep users on a version.
+func TestWanted(t *testing.T) {
+	t.Parallel()
+	app := exampleApp
+	app.Extras = release.Extras{Header: "x-canary", Mirrored: 10, Cookie: "v"}
+	require.Equal(t, &app.Extras, wanted(app, Proxy{Gateway: true}))
+	require.Equal(t, &release.Extras{Header: "x-canary", Mirrored: 10}, wanted(app, Proxy{Sidecar: true}))
 }

@@ -24,6 +24,10 @@ type Routes struct {
 	// ForeignHosts are the external hosts for which it has one; none: for the Service.
 	Foreign      string
 	ForeignHosts []string
+	// Extras are the distinct ones of its virtual hosts; none when none has any.
+	Extras []release.Extras
+	// Wanted are those that it is to have; nil when that does not count.
+	Wanted *release.Extras
 	// Clusters is what the routes can lead to; nil when that was not looked at.
 	Clusters *Clusters
 }
@@ -39,9 +43,26 @@ func (s Routes) Missing() []string {
 	return s.Clusters.Missing(s.Splits...)
 }
 
+// differs says what it does beside the split otherwise than wanted.
+func (s Routes) differs() string {
+	if s.Wanted == nil {
+		return ""
+	}
+	have := s.Extras
+	if have == nil {
+		have = []release.Extras{{}}
+	}
+	for _, extras := range have {
+		if text := extras.Differs(*s.Wanted); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
 // Holds reports whether everything the proxy does for the app is this split.
 func (s Routes) Holds(split release.Split) bool {
-	return s.Present() && s.Odd == "" && len(s.Splits) > 0 && len(s.Missing()) == 0 &&
+	return s.Present() && s.Odd == "" && len(s.Splits) > 0 && len(s.Missing()) == 0 && s.differs() == "" &&
 		!slices.ContainsFunc(s.Splits, func(have release.Split) bool { return !have.Equal(split) })
 }
 
@@ -55,6 +76,9 @@ func (s Routes) String() string {
 	}
 	if s.Odd != "" {
 		parts = append(parts, s.Odd)
+	}
+	if differs := s.differs(); differs != "" {
+		parts = append(parts, differs)
 	}
 	says := strings.Join(parts, " and ")
 	if s.Foreign != "" {
@@ -81,12 +105,10 @@ type virtualHost struct {
 	Domains    []string `json:"domains"`
 	RequireTLS string   `json:"require_tls"` // Envoy leaves out NONE
 	Routes     []struct {
-		Route *struct {
-			Cluster  string `json:"cluster"`
-			Weighted *struct {
-				Clusters []weightedCluster `json:"clusters"`
-			} `json:"weighted_clusters"`
-		} `json:"route"`
+		Match struct {
+			Headers []headerMatch `json:"headers"`
+		} `json:"match"`
+		Route    *routeAction  `json:"route"`
 		Metadata istioMetadata `json:"metadata"`
 	} `json:"routes"`
 }
@@ -137,6 +159,9 @@ func parseRoutes(dump io.Reader, app release.App) (Routes, error) {
 		}
 	}
 	s.compareHosts()
+	if len(s.Extras) == 1 && s.Extras[0] == (release.Extras{}) {
+		s.Extras = nil
+	}
 	return s.Routes, nil
 }
 
@@ -181,6 +206,8 @@ func (s *reading) add(routes string, vhost virtualHost) error {
 	case len(vhost.Routes) == 0:
 		s.Odd = "answers without a route"
 	}
+	var headers []string // by which requests reach the canary alone
+	var beside []release.Extras
 	for _, route := range vhost.Routes {
 		if from := route.Metadata.object("virtual-service"); from != "" && from != app.Namespace+"/"+app.Name {
 			if s.Foreign == "" {
@@ -193,6 +220,10 @@ func (s *reading) add(routes string, vhost virtualHost) error {
 		switch {
 		case route.Route == nil:
 			s.Odd = "answers by itself (redirect or direct response)"
+			continue
+		case len(route.Match.Headers) > 0 && route.Route.leadsTo(app, release.Canary):
+			headers = append(headers, headerText(route.Match.Headers))
+			continue
 		case route.Route.Weighted != nil:
 			if err := s.addClusters(route.Route.Weighted.Clusters, app); err != nil {
 				return err
@@ -201,6 +232,16 @@ func (s *reading) add(routes string, vhost virtualHost) error {
 			if err := s.addClusters([]weightedCluster{{Name: route.Route.Cluster, Weight: 1}}, app); err != nil {
 				return err
 			}
+		}
+		beside = append(beside, route.Route.extras(app))
+	}
+	if len(headers) > 0 && len(beside) == 0 && s.Odd == "" {
+		s.Odd = "answers requests without the header " + headers[0] + " without a route"
+	}
+	for _, extras := range beside {
+		extras.Header = strings.Join(headers, " or ")
+		if !slices.Contains(s.Extras, extras) {
+			s.Extras = append(s.Extras, extras)
 		}
 	}
 	return nil

@@ -35,6 +35,8 @@ type App struct {
 	Hosts []string
 	// TLS is whether they are served over HTTPS, to which HTTP redirects.
 	TLS bool
+	// Extras are what its routes do beside the split.
+	Extras Extras
 }
 
 // Deployment is the name of a subset's Deployment.

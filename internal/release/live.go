@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -56,29 +57,51 @@ func virtualService(ctx context.Context, c *kube.Client, app App) (*unstructured
 	return object, nil
 }
 
-// splitOf finds the split in a VirtualService: the weights of the first HTTP
-// route that leads to a subset.
+// SplitRoutes are the HTTP routes of a VirtualService but those that a header leads to
+// the canary alone.
+func SplitRoutes(object map[string]any) []any {
+	spec, _ := object["spec"].(map[string]any)
+	routes, _ := spec["http"].([]any)
+	return slices.DeleteFunc(slices.Clone(routes), func(route any) bool {
+		fields, _ := route.(map[string]any)
+		return canaryAlone(fields)
+	})
+}
+
+// canaryAlone reports whether an HTTP route is for requests with a header alone, and has
+// no destination but the canary.
+func canaryAlone(route map[string]any) bool {
+	matches, _ := route["match"].([]any)
+	for _, match := range matches {
+		fields, _ := match.(map[string]any)
+		if headers, _ := fields["headers"].(map[string]any); len(headers) == 0 {
+			return false
+		}
+	}
+	destinations, _ := route["route"].([]any)
+	bySubset, _, ours := subsetsOf(destinations)
+	return len(matches) > 0 && ours && len(destinations) == 1 && bySubset[Canary] != nil
+}
+
+// splitOf finds the split in a VirtualService: the weights of the first of its
+// SplitRoutes that leads to a subset.
 func splitOf(object map[string]any) (Split, error) {
-	data, err := json.Marshal(object)
+	data, err := json.Marshal(SplitRoutes(object))
 	if err != nil {
 		return Split{}, err
 	}
-	var parsed struct {
-		Spec struct {
-			HTTP []struct {
-				Route []struct {
-					Destination struct {
-						Subset string `json:"subset"`
-					} `json:"destination"`
-					Weight int32 `json:"weight"`
-				} `json:"route"`
-			} `json:"http"`
-		} `json:"spec"`
+	var routes []struct {
+		Route []struct {
+			Destination struct {
+				Subset string `json:"subset"`
+			} `json:"destination"`
+			Weight int32 `json:"weight"`
+		} `json:"route"`
 	}
-	if err := json.Unmarshal(data, &parsed); err != nil {
+	if err := json.Unmarshal(data, &routes); err != nil {
 		return Split{}, err
 	}
-	for _, http := range parsed.Spec.HTTP {
+	for _, http := range routes {
 		var split Split
 		var other []string
 		for _, route := range http.Route {

@@ -21,10 +21,16 @@ func TestSplitOf(t *testing.T) {
 		"zero left out":      {`[{"route":[{"destination":{"subset":"stable"},"weight":100},{"destination":{"subset":"canary"}}]}]`, Split{100, 0}, ""},
 		"single destination": {`[{"route":[{"destination":{"subset":"canary"}}]}]`, Split{0, 100}, ""},
 		"after another":      {`[{"redirect":{}},{"route":[{"destination":{"host":"x"}}]},{"route":[{"destination":{"subset":"stable"}}]}]`, Split{100, 0}, ""},
-		"a third subset":     {`[{"route":[{"destination":{"subset":"stable"},"weight":95},{"destination":{"subset":"beta"},"weight":5}]}]`, Split{}, `its route leads to subset "beta" beside stable and canary`},
-		"no weights":         {`[{"route":[{"destination":{"subset":"stable"}},{"destination":{"subset":"canary"}}]}]`, Split{}, "its weights 0/0 are no split"},
-		"no routes":          {`[]`, Split{}, "it has no route to subset stable or canary"},
-		"weight a string":    {`[{"route":[{"weight":"5"}]}]`, Split{}, "cannot unmarshal"},
+		"after the canary's own": {
+			`[{"match":[{"headers":{"x":{}}}],"route":[{"destination":{"subset":"canary"}}]},{"match":[{}],"route":[{"destination":{"subset":"stable"},"weight":95},{"destination":{"subset":"canary"},"weight":5}]}]`,
+			Split{95, 5}, "",
+		},
+		"the canary's own alone":     {`[{"match":[{"headers":{"x":{}}}],"route":[{"destination":{"subset":"canary"}}]}]`, Split{}, "it has no route to subset stable or canary"},
+		"a path to the canary alone": {`[{"match":[{"uri":{"prefix":"/"}}],"route":[{"destination":{"subset":"canary"}}]}]`, Split{0, 100}, ""},
+		"a third subset":             {`[{"route":[{"destination":{"subset":"stable"},"weight":95},{"destination":{"subset":"beta"},"weight":5}]}]`, Split{}, `its route leads to subset "beta" beside stable and canary`},
+		"no weights":                 {`[{"route":[{"destination":{"subset":"stable"}},{"destination":{"subset":"canary"}}]}]`, Split{}, "its weights 0/0 are no split"},
+		"no routes":                  {`[]`, Split{}, "it has no route to subset stable or canary"},
+		"weight a string":            {`[{"route":[{"weight":"5"}]}]`, Split{}, "cannot unmarshal"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -33,14 +33,15 @@ func WriteSplit(ctx context.Context, c *kube.Client, app App, split Split) error
 }
 
 // setSplit gives every HTTP route that leads to the app's subsets both of them,
-// with the weights of the split.
+// with the weights of the split. One that a header leads to the canary alone stays: who
+// asks for the canary gets it, also at a roll back.
 func setSplit(object *unstructured.Unstructured, split Split) {
 	routes, _, _ := unstructured.NestedSlice(object.Object, "spec", "http")
 	for _, route := range routes {
 		http, _ := route.(map[string]any)
 		destinations, _ := http["route"].([]any)
 		bySubset, host, ours := subsetsOf(destinations)
-		if !ours {
+		if !ours || canaryAlone(http) {
 			continue
 		}
 		to := func(subset string, weight int32) any {

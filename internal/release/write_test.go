@@ -18,8 +18,9 @@ func TestSetSplit(t *testing.T) {
 	alone := map[string]any{"route": []any{withHeaders(100)}}
 	other := map[string]any{"route": []any{map[string]any{"destination": map[string]any{"host": "other"}}}}
 	header := map[string]any{"match": []any{"a header"}, "route": []any{destination("canary", 70), destination("stable", 30)}}
+	dark := map[string]any{"match": []any{map[string]any{"headers": map[string]any{"x-canary": map[string]any{}}}}, "route": []any{withHeaders(0)}}
 	object := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
-		"hosts": []any{"shop"}, "http": []any{header, alone, other},
+		"hosts": []any{"shop"}, "http": []any{dark, header, alone, other},
 	}}}
 
 	setSplit(object, Split{Stable: 9, Canary: 1})
@@ -28,6 +29,6 @@ func TestSetSplit(t *testing.T) {
 	kept := []any{destination("stable", 9), withHeaders(1)}
 	require.Equal(t, map[string]any{"spec": map[string]any{
 		"hosts": []any{"shop"},
-		"http":  []any{map[string]any{"match": []any{"a header"}, "route": wanted}, map[string]any{"route": kept}, other},
+		"http":  []any{dark, map[string]any{"match": []any{"a header"}, "route": wanted}, map[string]any{"route": kept}, other},
 	}}, object.Object)
 }

@@ -11,11 +11,12 @@
 //     be done in two steps.
 //  3. Guard, right before the VirtualService is written. It fails when the API server
 //     would not take the write, waits for the wanted pods of the subsets whose share
-//     grows, and fails when they cannot become ready, or when an object of somebody
-//     else makes proxies fail the canary's requests. A subset that loses weight is
-//     never waited for. Before the first VirtualService of all it also waits, for ten
-//     seconds at most, until the proxies hold both subsets. Then it looks at what
-//     istiod knows, by which Converge tells what the write has changed.
+//     grows and of a canary that requests reach beside the split, and fails when they
+//     cannot become ready, or when an object of somebody else makes proxies fail the
+//     canary's requests. A subset that loses weight is never waited for. Before the
+//     first VirtualService of all it also waits, for ten seconds at most, until the
+//     proxies hold both subsets. Then it looks at what istiod knows, by which Converge
+//     tells what the write has changed.
 //  4. Converge, after the write. It waits until every proxy serves the split, and
 //     ends early when the VirtualService says something else, or nothing lets
 //     requests in.

@@ -38,6 +38,8 @@ type Wanted struct {
 	Objects []drift.Object
 	// Gateway is the value of the label istio of the ingress gateway's pods.
 	Gateway string
+	// CanaryAsked is whether requests reach the canary beside the split.
+	CanaryAsked bool
 }
 
 // Voice says to the user what happens: a line of progress is shown until the
@@ -116,9 +118,13 @@ func (r *Rollout) Guard(ctx context.Context, cluster Cluster, say Voice) error {
 		if err := r.guardFirst(ctx, cluster, apierrors.IsNotFound(err), say); err != nil {
 			return err
 		}
-	case !inForce.Equal(r.want.Split): // else only the rest of the object changes
+	case !inForce.Equal(r.want.Split):
 		return r.guardMove(ctx, cluster, inForce, say)
-	}
+	case r.want.CanaryAsked: // it may be new
+		if err := r.waitForGaining(ctx, cluster, inForce, say); err != nil {
+			return fmt.Errorf("the routes stay as they are: %w", err)
+		}
+	} // else only the rest of the object changes
 	r.before.Store(cluster.Look(ctx))
 	return nil
 }
@@ -181,12 +187,15 @@ func (r *Rollout) guardFirst(ctx context.Context, cluster Cluster, noObject bool
 	return nil
 }
 
-// waitForGaining waits for the pods of the subsets whose share grows. One that
-// loses weight is never waited for: rolling back from a sick canary must work at
-// once.
+// waitForGaining waits for the pods of the subsets whose share grows, and for the
+// canary's when requests reach it beside the split. One that loses weight is never
+// waited for: rolling back from a sick canary must work at once.
 func (r *Rollout) waitForGaining(ctx context.Context, cluster Cluster, inForce release.Split, say Voice) error {
 	pods := maps.Clone(r.want.Pods)
-	maps.DeleteFunc(pods, func(subset string, _ release.Pods) bool { return !r.want.Split.Gains(subset, inForce) })
+	asked := r.want.CanaryAsked && !inForce.Gains(release.Canary, r.want.Split)
+	maps.DeleteFunc(pods, func(subset string, _ release.Pods) bool {
+		return !r.want.Split.Gains(subset, inForce) && !(asked && subset == release.Canary)
+	})
 	return cluster.WaitReady(ctx, pods, say.Progress)
 }
 
@@ -204,7 +213,7 @@ func (r *Rollout) warm(ctx context.Context, cluster Cluster, say Voice) error {
 
 // Converge waits until every proxy serves the split, and says so.
 func (r *Rollout) Converge(ctx context.Context, cluster Cluster, say Voice) error {
-	return r.await(ctx, cluster, cluster.Converge, say, anyChange, "Service", "Gateway", "DestinationRule", "VirtualService")
+	return r.await(ctx, cluster, cluster.Converge, say, anyChange, "Service", "Gateway", "DestinationRule", "EnvoyFilter", "VirtualService")
 }
 
 // wait is one of the two waits for the proxies.

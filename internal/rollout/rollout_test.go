@@ -99,6 +99,7 @@ func TestGuard(t *testing.T) {
 		splitErr error
 		writeErr error
 		readyErr map[string]error
+		asked    bool // requests reach the canary beside the split
 		calls    []string
 		err      string
 	}{
@@ -159,13 +160,29 @@ func TestGuard(t *testing.T) {
 			inForce: release.Split{Stable: 50, Canary: 50},
 			calls:   []string{"ready map[canary:2]"},
 		},
+		{
+			name: "first update with a header of the canary's", weight: 0, asked: true,
+			splitErr: none,
+			calls:    []string{"ready map[canary:2 stable:1]", "warm within 10s"},
+		},
+		{
+			name: "a header of a sick canary's", weight: 0, asked: true,
+			inForce: release.Split{Stable: 100}, readyErr: sick,
+			calls: []string{"ready map[canary:2]"},
+			err:   "the routes stay as they are: " + errSick.Error(),
+		},
+		{
+			name: "roll back from a sick canary that has a header", weight: 0, asked: true,
+			inForce: release.Split{Stable: 50, Canary: 50}, readyErr: sick,
+			calls: []string{"ready map[stable:1]"},
+		},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			app := &rollouttest.Cluster{InForce: tc.inForce, SplitErr: tc.splitErr, WriteErr: tc.writeErr, ReadyErr: tc.readyErr}
 			want := wanting(tc.weight)
-			want.Pods[release.Canary] = release.Fixed(2)
+			want.Pods[release.Canary], want.CanaryAsked = release.Fixed(2), tc.asked
 
 			err := New(want).Guard(t.Context(), app, silent())
 

@@ -31,6 +31,8 @@ type Outputs struct {
 	Namespace, Name string
 	// Split is the percentage of each subset.
 	Split map[string]float64
+	// Extras are what the app's routes do beside the split.
+	Extras release.Extras
 	// Existing says that the cluster is not the stack's own.
 	Existing bool
 }
@@ -106,6 +108,7 @@ func parse(data []byte) (*Outputs, error) {
 		VirtualService  string             `json:"virtualService"`
 		ClusterProvider string             `json:"clusterProvider"`
 		Split           map[string]float64 `json:"split"`
+		Extras          release.Extras     `json:"extras"`
 	}
 	// The error of a decoder may quote what it reads, and that has secrets.
 	if json.Unmarshal(data, &raw) != nil {
@@ -127,7 +130,7 @@ func parse(data []byte) (*Outputs, error) {
 		return nil, fmt.Errorf("the stack's output virtualService is %q, and NAMESPACE/NAME is expected", raw.VirtualService)
 	}
 	return &Outputs{
-		URL: raw.URL, Hosts: raw.Hosts, Certificate: raw.Certificate, Kubeconfig: Secret(raw.Kubeconfig), Namespace: namespace, Name: name, Split: raw.Split,
+		URL: raw.URL, Hosts: raw.Hosts, Certificate: raw.Certificate, Kubeconfig: Secret(raw.Kubeconfig), Namespace: namespace, Name: name, Split: raw.Split, Extras: raw.Extras,
 		Existing: raw.ClusterProvider == "existing",
 	}, nil
 }
@@ -142,5 +145,5 @@ func (o *Outputs) App() (release.App, error) {
 	if len(hosts) == 0 {
 		hosts = []string{address.Hostname()}
 	}
-	return release.App{Namespace: o.Namespace, Name: o.Name, Hosts: hosts, TLS: address.Scheme == "https"}, nil
+	return release.App{Namespace: o.Namespace, Name: o.Name, Hosts: hosts, TLS: address.Scheme == "https", Extras: o.Extras}, nil
 }

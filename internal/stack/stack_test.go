@@ -52,6 +52,10 @@ func TestApp(t *testing.T) {
 			strings.Replace(good, `"http://app.test"`, `"https://app.test:8443","hosts":["app.test","www.test"]`, 1),
 			release.App{Namespace: "shop", Name: "web", Hosts: []string{"app.test", "www.test"}, TLS: true},
 		},
+		"what its routes do beside": {
+			strings.Replace(good, `"split"`, `"extras":{"canaryHeader":"x-canary","mirrorPercent":12.5,"stickyCookie":"v"},"split"`, 1),
+			release.App{Namespace: "shop", Name: "web", Hosts: []string{"app.test"}, Extras: release.Extras{Header: "x-canary", Mirrored: 12.5, Cookie: "v"}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

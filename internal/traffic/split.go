@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
+
+	"canary/internal/release"
 )
 
 // Share is one subset's part of a split: Weight parts of the split's total.
@@ -56,34 +59,50 @@ func FormatPercent(percent float64) string {
 	return strconv.FormatFloat(math.Round(percent*100)/100, 'f', -1, 64)
 }
 
+// httpRoute is a route of a VirtualService.
+type httpRoute struct {
+	Route []struct {
+		Destination struct {
+			Subset string `json:"subset"`
+		} `json:"destination"`
+		Weight int64 `json:"weight"`
+	} `json:"route"`
+}
+
 // ParseSplit reads the split from a VirtualService object as the API server
-// gives it. Envoy ignores the weight of a lone destination, and so does this.
+// gives it: that of all its routes but those that a header leads to the canary
+// alone. Envoy ignores the weight of a lone destination, and so does this.
 func ParseSplit(object map[string]any) (Split, error) {
-	data, err := json.Marshal(object)
+	data, err := json.Marshal(release.SplitRoutes(object))
 	if err != nil {
 		return nil, err
 	}
-	var virtualService struct {
-		Spec struct {
-			HTTP []struct {
-				Route []struct {
-					Destination struct {
-						Subset string `json:"subset"`
-					} `json:"destination"`
-					Weight int64 `json:"weight"`
-				} `json:"route"`
-			} `json:"http"`
-		} `json:"spec"`
-	}
-	if err := json.Unmarshal(data, &virtualService); err != nil {
+	var routes []httpRoute
+	if err := json.Unmarshal(data, &routes); err != nil {
 		return nil, err
 	}
-	routes := virtualService.Spec.HTTP
-	if len(routes) != 1 {
-		return nil, fmt.Errorf("it has %d HTTP routes, and 1 is expected", len(routes))
+	if len(routes) == 0 {
+		return nil, errors.New("it has no HTTP route with a split")
 	}
+	first, err := routes[0].split()
+	if err != nil {
+		return nil, err
+	}
+	for _, route := range routes[1:] {
+		other, err := route.split()
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Equal(first, other) {
+			return nil, fmt.Errorf("its HTTP routes have the splits %s and %s, and one is expected", first, other)
+		}
+	}
+	return first, nil
+}
+
+func (r httpRoute) split() (Split, error) {
 	var split Split
-	for _, destination := range routes[0].Route {
+	for _, destination := range r.Route {
 		if destination.Destination.Subset == "" {
 			return nil, errors.New("a destination of it has no subset")
 		}

@@ -35,8 +35,21 @@ func TestParseSplit(t *testing.T) {
 			spec: `http: [{route: [{destination: {subset: stable}}]}]`,
 			want: "stable 100 %",
 		},
-		{name: "no route", spec: `http: []`, error: "it has 0 HTTP routes, and 1 is expected"},
-		{name: "two routes", spec: `http: [{}, {}]`, error: "it has 2 HTTP routes, and 1 is expected"},
+		{name: "no route", spec: `http: []`, error: "it has no HTTP route with a split"},
+		{
+			name: "after the canary's own, twice",
+			spec: `http: [{match: [{headers: {x: {}}}], route: [{destination: {subset: canary}, weight: 100}]},
+				{match: [{}], route: [{destination: {subset: stable}, weight: 9}, {destination: {subset: canary}, weight: 1}]},
+				{route: [{destination: {subset: stable}, weight: 9}, {destination: {subset: canary}, weight: 1}]}]`,
+			want: "stable 90 %, canary 10 %",
+		},
+		{name: "the canary's own alone", spec: `http: [{match: [{headers: {x: {}}}], route: [{destination: {subset: canary}}]}]`, error: "it has no HTTP route with a split"},
+		{
+			name:  "two splits",
+			spec:  `http: [{match: [{}], route: [{destination: {subset: stable}}]}, {route: [{destination: {subset: canary}}]}]`,
+			error: "its HTTP routes have the splits stable 100 % and canary 100 %, and one is expected",
+		},
+		{name: "another route", spec: `http: [{route: [{destination: {subset: stable}}]}, {}]`, error: "its weights add up to 0"},
 		{name: "no destination", spec: `http: [{}]`, error: "its weights add up to 0"},
 		{
 			name:  "no subset",

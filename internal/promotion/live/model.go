@@ -97,7 +97,10 @@ func (m model) View() string {
 	}
 	if found {
 		lines = append(append(lines, ""), m.counts(judged)...)
-		lines = append(lines, m.evidence(judged.Verdict)...)
+		lines = append(lines, m.evidence(judged.Verdict, m.plan.MaxFailures, "failures")...)
+		if judged.Slowness != nil {
+			lines = append(lines, m.evidence(*judged.Slowness, m.plan.MaxSlowdown, "slow requests")...)
+		}
 	}
 	for i, line := range lines {
 		lines[i] = ansi.Truncate(line, m.width, "…")
@@ -134,10 +137,9 @@ func (m model) counts(judged promotion.Judged) []string {
 }
 
 // evidence is the interval beside its limit, on a scale of the limit's size, and in words.
-func (m model) evidence(v judge.Verdict) []string {
+func (m model) evidence(v judge.Verdict, limit float64, of string) []string {
 	const left = 2
 	cells := max(20, min(m.width, 80)-2*left)
-	limit := m.plan.MaxFailures
 	low, high := -2*limit, 4*limit
 	at := func(share float64) int { return int((share-low)/(high-low)*float64(cells-1) + 0.5) }
 	bar := []rune(strings.Repeat(" ", cells))
@@ -167,7 +169,7 @@ func (m model) evidence(v judge.Verdict) []string {
 	indent := strings.Repeat(" ", left)
 	return []string{
 		indent + style.Render(string(bar)),
-		fmt.Sprintf("%smore failures than stable: surely %s to %s, allowed ┊ %s: %s", indent, percent(v.Low), percent(v.High), percent(limit), style.Render(string(v.Outcome))),
+		fmt.Sprintf("%smore %s than stable: surely %s to %s, allowed ┊ %s: %s", indent, of, percent(v.Low), percent(v.High), percent(limit), style.Render(string(v.Outcome))),
 	}
 }
 
