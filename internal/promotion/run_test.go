@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,8 +35,11 @@ type world struct {
 	silent    bool                         // no requests
 	since     time.Time
 	counted   meter.Reading
+	order     string
+	mu        sync.Mutex // of what follows, which several goroutines tell
 	said      []string
 	events    []Event
+	notices   []Notice
 	interrupt func(w *world)
 }
 
@@ -121,6 +125,13 @@ func (w *world) Describe(context.Context) []string {
 	return []string{"pod canary-1: not ready, 2 restarts"}
 }
 
+func (w *world) Order(context.Context) (string, error) { return w.order, nil }
+
+func (w *world) WriteOrder(_ context.Context, order string) error {
+	w.order = order
+	return nil
+}
+
 func newWorld() *world {
 	return &world{
 		settings: map[string]stack.Value{"stableImage": {Text: "shop:1"}, "canaryWeight": {Text: "0"}},
@@ -131,8 +142,10 @@ func newWorld() *world {
 func (w *world) promotion() *Promotion {
 	return &Promotion{
 		Stack: w, Cluster: w, Now: time.Now,
-		Say:   func(line string) { w.said = append(w.said, line) },
-		Event: func(e Event) { w.events = append(w.events, e) },
+		Say:   func(line string) { w.mu.Lock(); defer w.mu.Unlock(); w.said = append(w.said, line) },
+		Event: func(e Event) { w.mu.Lock(); defer w.mu.Unlock(); w.events = append(w.events, e) },
+		App:   "shop/web",
+		Tell:  func(n Notice) { w.mu.Lock(); defer w.mu.Unlock(); w.notices = append(w.notices, n) },
 	}
 }
 
