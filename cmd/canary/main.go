@@ -38,6 +38,9 @@ type environment struct {
 	// updater changes the stack, and promotion watches the cluster, for promote.
 	updater   func(ctx context.Context, stackName string) (updater, error)
 	promotion func(kubeconfig stack.Secret, app release.App) (promotionCluster, error)
+	// keyboard is stdin when it is a terminal, otherwise nil; getenv is os.Getenv.
+	keyboard *os.File
+	getenv   func(name string) string
 	// screen is stdout when it is a terminal, otherwise nil; view, pause and now
 	// are for status.
 	screen *os.File
@@ -59,6 +62,8 @@ func main() {
 			return stack.Open(ctx, stackName)
 		},
 		promotion: openPromotion,
+		keyboard:  terminalOf(os.Stdin),
+		getenv:    os.Getenv,
 		screen:    terminalOf(os.Stdout),
 		view:      openView,
 		pause:     watchPause,

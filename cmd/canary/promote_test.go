@@ -60,6 +60,8 @@ func (idleCluster) Begin(context.Context) error                 { return nil }
 func (idleCluster) Read(context.Context) (meter.Reading, error) { return meter.Reading{}, nil }
 func (idleCluster) CanaryReady(context.Context) (int, error)    { return 1, nil }
 func (idleCluster) Describe(context.Context) []string           { return nil }
+func (idleCluster) Order(context.Context) (string, error)       { return "", nil }
+func (idleCluster) WriteOrder(context.Context, string) error    { return nil }
 func (idleCluster) Close()                                      {}
 
 func runOn(t *testing.T, f *fakeStack, args ...string) (code int, all string) {
@@ -72,6 +74,7 @@ func runOn(t *testing.T, f *fakeStack, args ...string) (code int, all string) {
 		},
 		updater:   func(context.Context, string) (updater, error) { return f, nil },
 		promotion: func(stack.Secret, release.App) (promotionCluster, error) { return idleCluster{}, nil },
+		getenv:    func(string) string { return "" },
 	})
 	return code, out.String()
 }
