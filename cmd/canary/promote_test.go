@@ -24,6 +24,15 @@ type fakeStack struct {
 	last     map[string]stack.Value
 	err      error
 	messages []string
+	history  []map[string]stack.Value
+}
+
+// record is the promotion in the stack's last update.
+func (f *fakeStack) record(t *testing.T) *promotion.Record {
+	t.Helper()
+	record, err := promotion.ParseRecord(f.last[promotion.Key].Text)
+	require.NoError(t, err)
+	return record
 }
 
 func (f *fakeStack) Settings(context.Context) (map[string]stack.Value, error) {
@@ -42,6 +51,7 @@ func (f *fakeStack) Update(_ context.Context, message string, say func(string)) 
 	f.messages = append(f.messages, message)
 	say("served")
 	f.last = maps.Clone(f.settings)
+	f.history = append(f.history, f.last)
 	return f.err
 }
 
@@ -66,15 +76,35 @@ func (idleCluster) Close()                                      {}
 
 func runOn(t *testing.T, f *fakeStack, args ...string) (code int, all string) {
 	t.Helper()
+	return runWith(t, f, new(string), nil, args...)
+}
+
+// orderedCluster keeps an order.
+type orderedCluster struct {
+	idleCluster
+	order *string
+}
+
+func (o orderedCluster) Order(context.Context) (string, error) { return *o.order, nil }
+func (o orderedCluster) WriteOrder(_ context.Context, order string) error {
+	*o.order = order
+	return nil
+}
+
+// runWith is runOn with orders and environment variables.
+func runWith(t *testing.T, f *fakeStack, order *string, variables map[string]string, args ...string) (code int, all string) {
+	t.Helper()
 	var out bytes.Buffer
 	code = run(t.Context(), args, environment{
 		stdout: &out, stderr: &out, now: func() time.Time { return time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC) },
 		outputs: func(context.Context, string) (*stack.Outputs, error) {
 			return &stack.Outputs{URL: "http://web.shop.localhost", Namespace: "shop", Name: "web"}, nil
 		},
-		updater:   func(context.Context, string) (updater, error) { return f, nil },
-		promotion: func(stack.Secret, release.App) (promotionCluster, error) { return idleCluster{}, nil },
-		getenv:    func(string) string { return "" },
+		updater: func(context.Context, string) (updater, error) { return f, nil },
+		promotion: func(stack.Secret, release.App) (promotionCluster, error) {
+			return orderedCluster{order: order}, nil
+		},
+		getenv: func(name string) string { return variables[name] },
 	})
 	return code, out.String()
 }

@@ -20,9 +20,10 @@ func (p *Promotion) leave(parent context.Context, record *Record, stages []Stage
 	ctx, cancel := context.WithCancel(parent)
 	answer := make(chan error, 1)
 	over := make(chan struct{})
+	after := p.question(record, AfterStep, stages[0]) // the caller may change what was judged
 	go func() {
 		defer close(over)
-		answer <- p.ask(ctx, record, stages[0], stages[1])
+		answer <- p.ask(ctx, record, stages[0], stages[1], after)
 	}()
 	return answer, func() {
 		cancel()
@@ -32,9 +33,9 @@ func (p *Promotion) leave(parent context.Context, record *Record, stages []Stage
 
 // ask asks in the order in which an answer may become old: the last is the gate before the
 // step, unless somebody pauses the promotion meanwhile.
-func (p *Promotion) ask(ctx context.Context, record *Record, stage, next Stage) error {
+func (p *Promotion) ask(ctx context.Context, record *Record, stage, next Stage, after Notice) error {
 	if stage.Bake {
-		if err := p.gate(ctx, record, stage, p.question(record, AfterStep, stage)); err != nil {
+		if err := p.gate(ctx, record, stage, after); err != nil {
 			return err
 		}
 	}

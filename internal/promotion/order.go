@@ -70,10 +70,11 @@ func (p *Promotion) aborted(ctx context.Context, by Runner) error {
 	return &TakenBackError{reason}
 }
 
-// heed says what an order changes, once, and reports whether the promotion is paused.
+// heed says what an order changes, once, and reports whether the promotion is paused. No
+// order changes nothing: it may not have been read.
 func (p *Promotion) heed(record *Record, stage Stage, order Order) (paused bool) {
 	paused = order.Word == Pause
-	if order == p.heeded {
+	if order == p.heeded || order == (Order{}) {
 		return paused
 	}
 	switch {

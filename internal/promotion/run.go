@@ -308,14 +308,11 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stages []Stage) er
 
 // check looks at what no count says: whether somebody aborts the promotion or moved the
 // split, and whether the canary has a pod left, since a request to none has no endpoint
-// that counts it. The order is the last one.
+// that counts it. The order is the last one, if it could be read.
 func (p *Promotion) check(ctx context.Context, record *Record, want release.Split, weight string) (Order, error) {
 	order, err := p.order(ctx, record) // first, for who aborts moves the split after it
 	if err == nil && order.Word == Abort {
 		return order, p.aborted(ctx, order.By)
-	}
-	if err != nil {
-		order = p.heeded
 	}
 	inForce, err := p.Cluster.Split(ctx)
 	switch {
