@@ -6,7 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"canary/internal/notify"
 	"canary/internal/promotion"
@@ -106,6 +108,9 @@ func (p *promoteCommand) answers(record *promotion.Record) <-chan string {
 	if !record.Manual || p.env.keyboard == nil || p.output != outputTable {
 		return nil
 	}
+	// A process in the background that reads its terminal is stopped, and would judge nothing;
+	// so the read fails.
+	signal.Ignore(syscall.SIGTTIN)
 	answers := make(chan string)
 	go func() {
 		defer close(answers)

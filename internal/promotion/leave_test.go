@@ -92,7 +92,7 @@ func TestGate(t *testing.T) {
 			asked: []string{"before step 5", "after step 5", "before step 50", "after step 50", "before step 100", "after step 100"},
 		},
 		{
-			name: "not at once", said: "    waits the gate does not let it go on: " + freeze.Error(),
+			name: "not at once", said: "    waits: the gate does not let it go on: " + freeze.Error(),
 			answer: func(question Notice, since time.Duration) error {
 				if question.What == AfterStep && question.Weight == "5" && since < 107*time.Second {
 					return freeze
@@ -176,7 +176,7 @@ func TestPause(t *testing.T) {
 		w.at(10*time.Second, func() {
 			w.give(t, record, Pause)
 			time.Sleep(time.Second + readPause)
-			assert.Contains(t, w.log(), "    waits paused by "+Me().String()+": `canary promote --continue` goes on", "at once")
+			assert.Contains(t, w.log(), "    waits: paused by "+Me().String()+": `canary promote --continue` goes on", "at once")
 		})
 		w.at(time.Hour, func() {
 			assert.Equal(t, "95/5", w.inForce.Short())
@@ -205,41 +205,41 @@ func TestPauseWithoutRequests(t *testing.T) {
 
 func TestManual(t *testing.T) {
 	t.Parallel()
-	type at struct { // the terminal, and all else
+	type scene struct { // the world with a terminal
 		*world
 		*Record
 		typed func(string)
 	}
-	yes := func(_ *testing.T, at at) { at.typed(" Yes") }
+	yes := func(_ *testing.T, at scene) { at.typed(" Yes") }
 	for _, tc := range []struct {
 		name   string
-		before func(t *testing.T, at at)
-		onWait []func(t *testing.T, at at) // soon after the promotion waits for the nth time
+		before func(t *testing.T, at scene)
+		onWait []func(t *testing.T, at scene) // soon after the promotion waits for the nth time
 		want   string
 	}{
-		{name: "typed", onWait: []func(*testing.T, at){yes, yes, yes, yes}},
-		{name: "told from elsewhere", onWait: slices.Repeat([]func(*testing.T, at){func(t *testing.T, at at) { at.give(t, at.Record, Continue) }}, 4)},
+		{name: "typed", onWait: []func(*testing.T, scene){yes, yes, yes, yes}},
+		{name: "told from elsewhere", onWait: slices.Repeat([]func(*testing.T, scene){func(t *testing.T, at scene) { at.give(t, at.Record, Continue) }}, 4)},
 		{
 			name: "an old word is no answer", want: "aborted by " + Me().String(),
-			before: func(t *testing.T, at at) { at.give(t, at.Record, Continue) },
-			onWait: []func(*testing.T, at){func(t *testing.T, at at) {
+			before: func(t *testing.T, at scene) { at.give(t, at.Record, Continue) },
+			onWait: []func(*testing.T, scene){func(t *testing.T, at scene) {
 				assert.Equal(t, []string{"began 0", "done 0", "waits 0"}, at.told())
 				at.typed("n")
 				at.typed("abort")
 			}},
 		},
-		{name: "aborted at the terminal", want: "aborted by " + Me().String(), onWait: []func(*testing.T, at){yes, func(_ *testing.T, at at) { at.typed("a") }}},
-		{name: "sick while nobody answers", want: "at 5 % the canary fails more than it may", onWait: []func(*testing.T, at){yes, func(_ *testing.T, at at) {
+		{name: "aborted at the terminal", want: "aborted by " + Me().String(), onWait: []func(*testing.T, scene){yes, func(_ *testing.T, at scene) { at.typed("a") }}},
+		{name: "sick while nobody answers", want: "at 5 % the canary fails more than it may", onWait: []func(*testing.T, scene){yes, func(_ *testing.T, at scene) {
 			at.sick = func(requests uint64) uint64 { return requests }
 		}}},
-		{name: "ended by somebody at 0 %", want: "an update of somebody else ended this promotion", onWait: []func(*testing.T, at){func(_ *testing.T, at at) {
+		{name: "ended by somebody at 0 %", want: "an update of somebody else ended this promotion", onWait: []func(*testing.T, scene){func(_ *testing.T, at scene) {
 			at.history = append(at.history, map[string]stack.Value{"canaryWeight": {Text: "0"}})
 			at.typed("y")
 		}}},
-		{name: "paused meanwhile", want: "somebody moved the split", onWait: []func(*testing.T, at){
+		{name: "paused meanwhile", want: "somebody moved the split", onWait: []func(*testing.T, scene){
 			yes,
-			func(t *testing.T, at at) { at.give(t, at.Record, Pause); at.typed("y") },
-			func(_ *testing.T, at at) { at.inForce = release.Split{Stable: 1} },
+			func(t *testing.T, at scene) { at.give(t, at.Record, Pause); at.typed("y") },
+			func(_ *testing.T, at scene) { at.inForce = release.Split{Stable: 1} },
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestManual(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, record, answers, waits := newWorld(), begin(), make(chan string), 0
 				record.Manual = true
-				at := at{w, record, func(line string) { answers <- line }}
+				at := scene{w, record, func(line string) { answers <- line }}
 				if tc.before != nil {
 					tc.before(t, at)
 				}

@@ -93,7 +93,7 @@ func (p *Promotion) tellEnd(record *Record, stages []Stage, err error) {
 
 // waits says that a stage's split stays until somebody lets it go on.
 func (p *Promotion) waits(record *Record, stage Stage, reason string) {
-	p.indent("waits " + reason)
+	p.indent("waits: " + reason)
 	p.Event(Event{Time: p.Now(), Stage: "wait", Weight: stage.Weight, Reason: reason})
 	p.tell(record, Notice{What: Waits, Stage: stage.Name, Weight: stage.Weight, Reason: reason}, "waits at "+stage.Weight+" %: "+reason)
 }

@@ -158,7 +158,7 @@ func (p *Promotion) run(ctx context.Context, record *Record, stages []Stage, res
 		if err := stay(ctx, record, stages[i:]); err != nil {
 			return err
 		}
-		if p.Now().Sub(begin) < splitPause { // it did not stay
+		if !baked && p.Now().Sub(begin) < splitPause { // nobody was waited for
 			continue
 		}
 		if err := p.stillOurs(ctx, record); err != nil {
