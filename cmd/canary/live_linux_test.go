@@ -69,7 +69,7 @@ func TestLiveHelper(t *testing.T) {
 	}
 	f := &fakeStack{settings: settings("stableImage", "shop:1")}
 	os.Exit(runUntilSignal(strings.Fields(args), environment{
-		stdout: os.Stdout, stderr: os.Stderr, screen: terminalOf(os.Stdout), now: time.Now,
+		stdout: os.Stdout, stderr: os.Stderr, screen: terminalOf(os.Stdout), now: time.Now, getenv: os.Getenv,
 		outputs: func(context.Context, string) (*stack.Outputs, error) {
 			return &stack.Outputs{URL: "http://web.shop.localhost", Namespace: "shop", Name: "web"}, nil
 		},

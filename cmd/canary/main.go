@@ -42,6 +42,9 @@ type environment struct {
 	promotion func(kubeconfig stack.Secret, app release.App, source *prometheus.Source, user *url.Userinfo) (promotionCluster, error)
 	// historian reads the stack's history, for report.
 	historian func(ctx context.Context, stackName string) (historian, error)
+	// keyboard is stdin when it is a terminal, otherwise nil; getenv is os.Getenv.
+	keyboard *os.File
+	getenv   func(name string) string
 	// screen is stdout when it is a terminal, otherwise nil; view, pause and now
 	// are for status.
 	screen *os.File
@@ -66,10 +69,12 @@ func main() {
 		historian: func(ctx context.Context, stackName string) (historian, error) {
 			return stack.Open(ctx, stackName)
 		},
-		screen: terminalOf(os.Stdout),
-		view:   openView,
-		pause:  watchPause,
-		now:    time.Now,
+		keyboard: terminalOf(os.Stdin),
+		getenv:   os.Getenv,
+		screen:   terminalOf(os.Stdout),
+		view:     openView,
+		pause:    watchPause,
+		now:      time.Now,
 	}))
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,6 +56,9 @@ type promoteCommand struct {
 	output    string
 	stackName string
 	view      *live.View // nil is that only lines are written
+	elsewhere elsewhere
+	orders    orders
+	printing  sync.Mutex
 }
 
 func newPromote(env environment) *cobra.Command {
@@ -93,17 +97,35 @@ All that a promotion must know is in the stack's history. After an interruption 
 any kind --resume goes on with it, also on another machine.
 
 Exit codes: 0 promoted, 3 wrong usage or cannot, 4 taken back, 5 held: the split
-stays as it is, and --resume goes on.`,
+stays as it is, and --resume goes on.
+
+--webhook URLs are sent JSON, or what Slack shows, when the promotion begins, after
+each update and each step, when it waits, and at its end. One that does not answer
+holds nothing up. --gate-url is asked before each step and after it: 2xx lets the
+promotion go on, anything else is asked again for --max-hold, and is then held. The
+URLs may hold secrets: only scheme and host are ever shown, nothing else is kept, and
+--resume needs them again. CANARY_WEBHOOK (several apart by spaces) and
+CANARY_GATE_URL stand for the flags, and are in no list of processes.
+
+--manual waits for a person before each step: at the terminal, or until --continue.
+
+From another terminal or machine with the same stack, --pause lets no further stage
+begin, --continue goes on, and --abort ends the promotion and gives all requests to
+stable. While a promotion waits, its canary is judged on.`,
 		Example: `  canary promote --image registry.example.com/shop:1.9.0
   canary promote --image registry.example.com/shop:1.9.0 --steps 1,10,100 --bake 10m --dry-run
   canary promote --image registry.example.com/shop:1.9.0 --prometheus istio-system/prometheus:9090
-  canary promote --resume`,
+  canary promote --resume
+  canary promote --abort`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p.plan.Bake, p.plan.MaxHold = promotion.Duration(p.bake), promotion.Duration(p.maxHold)
 			p.plan.SlowAfter = promotion.Duration(p.slowAfter)
 			if err := p.validate(cmd); err != nil {
 				return fmt.Errorf("%w; `canary promote --help` lists what is allowed", err)
+			}
+			if word := p.orders.word(); word != "" {
+				return p.order(cmd.Context(), word)
 			}
 			return p.run(cmd.Context())
 		},
@@ -122,7 +144,14 @@ stays as it is, and --resume goes on.`,
 	flags.StringVar(&p.source.Requests, "query-requests", prometheus.DefaultRequests, "what Prometheus is asked for the counters of a subset's requests")
 	flags.StringVar(&p.source.Failures, "query-failures", prometheus.DefaultFailures, "the same for those among them that count failures")
 	flags.BoolVar(&p.plan.KeepCanary, "keep-canary", false, "leave the canary's pods at weight 0 in the end")
+	flags.BoolVar(&p.plan.Manual, "manual", false, "wait for a person before each step")
+	flags.StringArrayVar(&p.elsewhere.webhooks, "webhook", nil, "`URL` to tell how it goes; may be given several times")
+	flags.StringVar(&p.elsewhere.format, "webhook-format", formatJSON, "json, or slack: for an incoming webhook of Slack")
+	flags.StringVar(&p.elsewhere.gate, "gate-url", "", "`URL` to ask before each step and after it")
 	flags.BoolVar(&p.resume, "resume", false, "go on with the promotion that was interrupted, as it was planned")
+	flags.BoolVar(&p.orders.pause, "pause", false, "let no further stage of the running promotion begin")
+	flags.BoolVar(&p.orders.goOn, "continue", false, "let the running promotion go on")
+	flags.BoolVar(&p.orders.abort, "abort", false, "end the promotion, and give all requests to stable")
 	flags.BoolVar(&p.dryRun, "dry-run", false, "show the plan and change nothing")
 	flags.BoolVar(&p.plain, "plain", false, "only lines, also on a terminal")
 	flags.StringVar(&p.output, "output", outputTable, "table, or json: an object for everything that happens")
@@ -131,7 +160,10 @@ stays as it is, and --resume goes on.`,
 }
 
 func (p *promoteCommand) validate(cmd *cobra.Command) error {
-	var problems []string
+	if p.orders.word() != "" {
+		return p.orders.validate(cmd)
+	}
+	problems := p.elsewhere.problems(p.env.getenv)
 	if p.output != outputTable && p.output != outputJSON {
 		problems = append(problems, fmt.Sprintf("--output is %q, allowed are table, json", p.output))
 	}
@@ -152,7 +184,7 @@ func (p *promoteCommand) validate(cmd *cobra.Command) error {
 	}
 	if p.resume {
 		for _, flag := range []string{
-			"image", "steps", "bake", "max-hold", "max-failures", "max-slowdown", "slow-after", "confidence", "query-requests", "query-failures", "keep-canary",
+			"image", "steps", "bake", "max-hold", "max-failures", "max-slowdown", "slow-after", "confidence", "query-requests", "query-failures", "keep-canary", "manual",
 		} {
 			if cmd.Flags().Changed(flag) {
 				problems = append(problems, fmt.Sprintf("--%s and --resume exclude each other: a promotion goes on as it was planned", flag))
@@ -196,6 +228,10 @@ func (p *promoteCommand) run(ctx context.Context) error {
 	if p.dryRun {
 		return nil
 	}
+	gate, err := p.elsewhere.gateOf(record)
+	if err != nil {
+		return err
+	}
 	cluster, err := p.env.promotion(outputs.Kubeconfig, app, record.Prometheus, p.user)
 	if err != nil {
 		return err
@@ -206,9 +242,17 @@ func (p *promoteCommand) run(ctx context.Context) error {
 			return fmt.Errorf("count the requests: %w", err)
 		}
 	}
-	run := &promotion.Promotion{Stack: updater, Cluster: cluster, Say: p.say, Event: p.event, Now: p.env.now}
+	tell, told := p.elsewhere.begin(func(line string) {
+		p.say("    " + line)
+		p.event(promotion.Event{Time: p.env.now(), Stage: "webhook", Error: line})
+	})
+	defer told()
+	run := &promotion.Promotion{
+		Stack: updater, Cluster: cluster, Say: p.say, Event: p.event, Now: p.env.now,
+		App: app.Namespace + "/" + app.Name, Tell: tell, Gate: gate, Answers: p.answers(record),
+	}
 	begin := p.env.now()
-	if p.drawn() {
+	if p.drawn(record) {
 		p.view = live.Start(p.env.screen, app.Namespace+"/"+app.Name, record, stages, p.env.now)
 		run.Look = p.view.Look
 	}
@@ -219,26 +263,34 @@ func (p *promoteCommand) run(ctx context.Context) error {
 	return p.end(err, p.env.now().Sub(begin))
 }
 
-// drawn reports whether a picture stands below the lines.
-func (p *promoteCommand) drawn() bool {
-	return p.env.screen != nil && !p.plain && p.output == outputTable && os.Getenv("TERM") != "dumb"
+// drawn reports whether a picture stands below the lines. A person who types an answer is
+// not disturbed by one.
+func (p *promoteCommand) drawn(record *promotion.Record) bool {
+	typed := record.Manual && p.env.keyboard != nil
+	return p.env.screen != nil && !typed && !p.plain && p.output == outputTable && os.Getenv("TERM") != "dumb"
 }
 
-// record is the promotion to run, and whether the update of its stage is done.
-func (p *promoteCommand) record(ctx context.Context, updater updater, settings map[string]stack.Value) (*promotion.Record, bool, error) {
+// recorded is the promotion that the stack knows, and whether its last update is done; nil
+// is none.
+func recorded(ctx context.Context, updater updater, settings map[string]stack.Value) (*promotion.Record, bool, error) {
 	last, succeeded, err := updater.Last(ctx)
 	if err != nil {
 		return nil, false, err
 	}
 	record, err := promotion.ParseRecord(last[promotion.Key].Text)
+	if err != nil || record != nil {
+		return record, succeeded, err
+	}
+	// An update that was killed is in no history.
+	record, err = promotion.ParseRecord(settings[promotion.Key].Text)
+	return record, false, err
+}
+
+// record is the promotion to run, and whether the update of its stage is done.
+func (p *promoteCommand) record(ctx context.Context, updater updater, settings map[string]stack.Value) (*promotion.Record, bool, error) {
+	record, succeeded, err := recorded(ctx, updater, settings)
 	if err != nil {
 		return nil, false, err
-	}
-	if record == nil { // an update that was killed is in no history
-		if record, err = promotion.ParseRecord(settings[promotion.Key].Text); err != nil {
-			return nil, false, err
-		}
-		succeeded = false
 	}
 	if record.UnderWay() && record.By.Runs() {
 		return nil, false, fmt.Errorf("%v promotes %s since %s and is at stage %d; `canary status --watch` shows it, and `canary rollback` ends it",
@@ -304,6 +356,8 @@ func (p *promoteCommand) end(err error, took time.Duration) error {
 }
 
 func (p *promoteCommand) say(line string) {
+	p.printing.Lock()
+	defer p.printing.Unlock()
 	switch {
 	case p.view != nil:
 		p.view.Say(line)
@@ -313,6 +367,8 @@ func (p *promoteCommand) say(line string) {
 }
 
 func (p *promoteCommand) event(event promotion.Event) {
+	p.printing.Lock()
+	defer p.printing.Unlock()
 	if p.output == outputJSON {
 		_ = json.NewEncoder(p.env.stdout).Encode(event)
 	}

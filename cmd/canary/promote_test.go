@@ -26,6 +26,15 @@ type fakeStack struct {
 	last     map[string]stack.Value
 	err      error
 	messages []string
+	history  []map[string]stack.Value
+}
+
+// record is the promotion in the stack's last update.
+func (f *fakeStack) record(t *testing.T) *promotion.Record {
+	t.Helper()
+	record, err := promotion.ParseRecord(f.last[promotion.Key].Text)
+	require.NoError(t, err)
+	return record
 }
 
 func (f *fakeStack) Settings(context.Context) (map[string]stack.Value, error) {
@@ -44,6 +53,7 @@ func (f *fakeStack) Update(_ context.Context, message string, say func(string)) 
 	f.messages = append(f.messages, message)
 	say("served")
 	f.last = maps.Clone(f.settings)
+	f.history = append(f.history, f.last)
 	return f.err
 }
 
@@ -62,11 +72,35 @@ func (c idleCluster) Begin(context.Context) error               { return c.begin
 func (idleCluster) Read(context.Context) (meter.Reading, error) { return meter.Reading{}, nil }
 func (idleCluster) CanaryReady(context.Context) (int, error)    { return 1, nil }
 func (idleCluster) Describe(context.Context) []string           { return nil }
+func (idleCluster) Order(context.Context) (string, error)       { return "", nil }
+func (idleCluster) WriteOrder(context.Context, string) error    { return nil }
 func (idleCluster) Close()                                      {}
 
 func runOn(t *testing.T, f *fakeStack, args ...string) (code int, all string) {
 	t.Helper()
+	return runWith(t, f, new(string), nil, args...)
+}
+
+// orderedCluster keeps an order.
+type orderedCluster struct {
+	idleCluster
+	order *string
+}
+
+func (o orderedCluster) Order(context.Context) (string, error) { return *o.order, nil }
+func (o orderedCluster) WriteOrder(_ context.Context, order string) error {
+	*o.order = order
+	return nil
+}
+
+// runWith is runOn with orders and environment variables.
+func runWith(t *testing.T, f *fakeStack, order *string, variables map[string]string, args ...string) (code int, all string) {
+	t.Helper()
 	env, out := environmentOf(f)
+	env.promotion = func(stack.Secret, release.App, *prometheus.Source, *url.Userinfo) (promotionCluster, error) {
+		return orderedCluster{order: order}, nil
+	}
+	env.getenv = func(name string) string { return variables[name] }
 	code = run(t.Context(), args, env)
 	return code, out.String()
 }
@@ -82,6 +116,7 @@ func environmentOf(f *fakeStack) (environment, *bytes.Buffer) {
 		promotion: func(stack.Secret, release.App, *prometheus.Source, *url.Userinfo) (promotionCluster, error) {
 			return idleCluster{}, nil
 		},
+		getenv: func(string) string { return "" },
 	}, out
 }
 

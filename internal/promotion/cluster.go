@@ -64,6 +64,16 @@ func (l *LiveCluster) Write(ctx context.Context, split release.Split) error {
 	return release.WriteSplit(ctx, l.client, l.app, split)
 }
 
+// Order is the order that the VirtualService has.
+func (l *LiveCluster) Order(ctx context.Context) (string, error) {
+	return release.LiveOrder(ctx, l.client, l.app)
+}
+
+// WriteOrder writes an order into the VirtualService.
+func (l *LiveCluster) WriteOrder(ctx context.Context, order string) error {
+	return release.WriteOrder(ctx, l.client, l.app, order)
+}
+
 // Begin makes the counts begin at nothing.
 func (l *LiveCluster) Begin(ctx context.Context) error { return l.counter.Begin(ctx) }
 

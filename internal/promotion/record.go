@@ -45,6 +45,8 @@ type Plan struct {
 	KeepCanary bool `json:"keepCanary"`
 	// Prometheus counts the requests; nil is that they are counted at the proxies.
 	Prometheus *prometheus.Source `json:"prometheus,omitempty"`
+	// Manual is that a person is waited for before each step.
+	Manual bool `json:"manual,omitempty"`
 }
 
 // Problems are what is wrong with a plan, in words.
@@ -114,6 +116,8 @@ type Record struct {
 	Begun time.Time `json:"begun"`
 	// Stage is the number of the stage that the update was for, from 0.
 	Stage int `json:"stage"`
+	// Gated is that a gate is asked. Its URL may hold secrets, and is not kept.
+	Gated bool `json:"gated,omitempty"`
 	// Judged are the steps whose bake is over.
 	Judged []Judged `json:"judged,omitempty"`
 	// Interrupted is who ran it before, until an update of its new runner is recorded.
@@ -186,6 +190,12 @@ func (r Runner) String() string {
 func (r Runner) Runs() bool {
 	_, runs := stack.Running(r.Host, r.Process)
 	return runs && r.Process != os.Getpid()
+}
+
+// Gone reports whether the process was on this machine, and has ended.
+func (r Runner) Gone() bool {
+	here, runs := stack.Running(r.Host, r.Process)
+	return here && !runs
 }
 
 // Duration is a time that is written as "2m0s".

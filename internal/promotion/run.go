@@ -43,6 +43,10 @@ type Cluster interface {
 	CanaryReady(ctx context.Context) (int, error)
 	// Describe says what the canary's pods show of their state: events and last lines.
 	Describe(ctx context.Context) []string
+	// Order is the order that somebody has written for the promotion; "" is none.
+	Order(ctx context.Context) (string, error)
+	// WriteOrder writes an order; "" removes it.
+	WriteOrder(ctx context.Context, order string) error
 }
 
 // The moments between two looks at the cluster.
@@ -50,13 +54,17 @@ const (
 	readPause  = 250 * time.Millisecond
 	splitPause = time.Second
 	sayPause   = 10 * time.Second
+	// lockPause is the time until a roll back is recorded again that another update kept
+	// from it, lockWait how long that goes on.
+	lockPause = 2 * time.Second
+	lockWait  = 2 * time.Minute
 )
 
 // Promotion is a promotion that this process runs.
 type Promotion struct {
 	Stack   Stack
 	Cluster Cluster
-	// Say gets a line for people, and Event what happens for programs.
+	// Say gets a line for people, and Event what happens for programs, from any goroutine.
 	Say   func(line string)
 	Event func(Event)
 	// Look, unless it is nil, gets the number of each stage that begins, and then what every
@@ -64,6 +72,15 @@ type Promotion struct {
 	Look func(stage int, judged *Judged)
 	// Now is the time.
 	Now func() time.Time
+	// App is the app's NAMESPACE/NAME, for programs elsewhere: Tell tells them, and Gate asks
+	// whether to go on; its error is what was answered. Both may be nil.
+	App  string
+	Tell func(Notice)
+	Gate func(ctx context.Context, question Notice) error
+	// Answers are the lines that a person types; nil is that nobody can.
+	Answers <-chan string
+
+	heeded Order
 }
 
 // Event is something that happened.
@@ -75,6 +92,7 @@ type Event struct {
 	Seen    *Seen     `json:"seen,omitempty"`
 	Doubts  []string  `json:"doubts,omitempty"`
 	Error   string    `json:"error,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
 }
 
 // TakenBackError says that the canary was sick, and serves nothing any more.
@@ -90,6 +108,18 @@ func (e *HeldError) Error() string { return e.Reason }
 // Run does the stages of a record from one on. With resumed, the update of the first of
 // them is recorded already.
 func (p *Promotion) Run(ctx context.Context, record *Record, stages []Stage, resumed bool) error {
+	p.tellBegin(record, stages[record.Stage])
+	err := p.run(ctx, record, stages, resumed)
+	if err == nil {
+		if order, readErr := p.Cluster.Order(ctx); readErr == nil && order != "" {
+			_ = p.Cluster.WriteOrder(ctx, "") // it is for no other promotion
+		}
+	}
+	p.tellEnd(record, stages, err)
+	return err
+}
+
+func (p *Promotion) run(ctx context.Context, record *Record, stages []Stage, resumed bool) error {
 	for i := record.Stage; i < len(stages); i++ {
 		stage := stages[i]
 		record.Stage = i
@@ -113,21 +143,31 @@ func (p *Promotion) Run(ctx context.Context, record *Record, stages []Stage, res
 		}
 		resumed = false
 		sick := stopWatch()
+		if failed != nil { // by the split of somebody who aborts the promotion, perhaps
+			if order, err := p.order(ctx, record); err == nil && order.Word == Abort {
+				return p.aborted(ctx, order.By)
+			}
+		}
 		switch {
 		case sick != nil:
 			record.judged(*sick)
-			return p.takeBack(ctx, record, record.sick(sick.Seen, stage.Weight))
+			return p.takeBack(ctx, record, record.whySick(sick.Seen, stage.Weight))
 		case failed != nil && ctx.Err() != nil:
 			return &HeldError{"interrupted at the update for: " + stage.Name}
 		case failed != nil && stage.Bake:
 			return p.takeBack(ctx, record, fmt.Sprintf("the update to %s %% failed: %v", stage.Weight, failed))
 		case failed != nil:
 			return &HeldError{fmt.Sprintf("the update failed: %v", failed)}
-		case !baked:
-			continue
 		}
-		if err := p.bake(ctx, record, stage); err != nil {
+		begin, stay := p.Now(), p.wait
+		if baked {
+			stay = p.bake
+		}
+		if err := stay(ctx, record, stages[i:]); err != nil {
 			return err
+		}
+		if !baked && p.Now().Sub(begin) < splitPause { // nobody was waited for
+			continue
 		}
 		if err := p.stillOurs(ctx, record); err != nil {
 			return err
@@ -177,6 +217,7 @@ func (p *Promotion) update(ctx context.Context, record *Record, stage Stage) err
 		event.Error = err.Error()
 	} else {
 		p.indent(fmt.Sprintf("done after %.1f s", took.Seconds()))
+		p.tell(record, Notice{What: Done, Stage: stage.Name, Weight: stage.Weight}, "done: "+stage.Name)
 	}
 	p.Event(event)
 	return err
@@ -215,8 +256,9 @@ func (p *Promotion) watch(ctx context.Context, record *Record, stage Stage) (sto
 	}
 }
 
-// bake holds a step until the counts tell.
-func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error {
+// bake holds the first of the stages until the counts tell, and the next may begin.
+func (p *Promotion) bake(ctx context.Context, record *Record, stages []Stage) error {
+	stage := stages[0]
 	want, err := split(stage.Weight)
 	if err != nil {
 		return err
@@ -224,6 +266,10 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 	begin := p.Now()
 	samples := newSamples(len(record.Steps))
 	var looked, said time.Time
+	var paused time.Duration
+	var may <-chan error // when it has passed
+	stop := func() {}
+	defer func() { stop() }()
 	for {
 		reading, err := p.Cluster.Read(ctx)
 		switch {
@@ -245,24 +291,31 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		if seen.Outcome() == judge.Fail {
 			tell()
 			record.judged(judged)
-			return p.takeBack(ctx, record, record.sick(seen, stage.Weight))
+			return p.takeBack(ctx, record, record.whySick(seen, stage.Weight))
 		}
 		if now.Sub(looked) >= splitPause {
-			looked = now
-			if err := p.check(ctx, record, want, judged); err != nil {
+			order, err := p.check(ctx, record, want, stage.Weight, &judged)
+			if err != nil {
 				return err
 			}
+			if may == nil && p.heed(record, stage, order) && !looked.IsZero() {
+				paused += now.Sub(looked)
+			}
+			looked = now
 		}
 		over := held >= time.Duration(record.Bake)
 		switch {
+		case may != nil:
 		case over && seen.Outcome() == judge.Pass && len(reading.Doubts) == 0:
 			tell()
 			for _, gap := range reading.Gaps {
 				p.indent(gap)
 			}
 			record.judged(judged)
-			return nil
-		case held >= time.Duration(record.Bake+record.MaxHold):
+			p.tell(record, Notice{What: Passed, Stage: stage.Name, Weight: stage.Weight, Seen: &seen},
+				fmt.Sprintf("passed at %s %% after %.0f s: %s", stage.Weight, held.Seconds(), record.describe(seen)))
+			may, stop = p.leave(ctx, record, stages)
+		case held >= time.Duration(record.Bake+record.MaxHold)+paused:
 			tell()
 			reason := strings.Join(reading.Doubts, "; ")
 			if seen.Outcome() == judge.Hold {
@@ -284,26 +337,38 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stage Stage) error
 		}
 		select {
 		case <-ctx.Done():
+		case err := <-may:
+			if ctx.Err() == nil {
+				return p.answered(ctx, record, err)
+			}
 		case <-time.After(readPause):
 		}
 	}
 }
 
-// check looks at what no count says: whether somebody moved the split, and whether the
-// canary has a pod left, since a request to none has no endpoint that counts it.
-func (p *Promotion) check(ctx context.Context, record *Record, want release.Split, judged Judged) error {
+// check looks at what no count says: whether somebody aborts the promotion or moved the
+// split, and whether the canary has a pod left, since a request to none has no endpoint
+// that counts it. The order is the last one, if it could be read; judged is what was seen
+// of the step, or nil.
+func (p *Promotion) check(ctx context.Context, record *Record, want release.Split, weight string, judged *Judged) (Order, error) {
+	order, err := p.order(ctx, record) // first, for who aborts moves the split after it
+	if err == nil && order.Word == Abort {
+		return order, p.aborted(ctx, order.By)
+	}
 	inForce, err := p.Cluster.Split(ctx)
 	switch {
 	case err != nil:
-		return nil //nolint:nilerr // the reading of the counts tells that the cluster does not answer
+		return order, nil //nolint:nilerr // the reading of the counts tells that the cluster does not answer
 	case !inForce.Equal(want):
-		return &HeldError{fmt.Sprintf("somebody moved the split to %s meanwhile; this promotion has it at %s, and ends", inForce, want)}
+		return order, &HeldError{fmt.Sprintf("somebody moved the split to %s meanwhile; this promotion has it at %s, and ends", inForce, want)}
 	}
-	if ready, err := p.Cluster.CanaryReady(ctx); err == nil && ready == 0 {
-		record.judged(judged)
-		return p.takeBack(ctx, record, fmt.Sprintf("at %s %% no pod of the canary is ready", judged.Weight))
+	if ready, err := p.Cluster.CanaryReady(ctx); want.Canary > 0 && err == nil && ready == 0 {
+		if judged != nil {
+			record.judged(*judged)
+		}
+		return order, p.takeBack(ctx, record, fmt.Sprintf("at %s %% no pod of the canary is ready", weight))
 	}
-	return nil
+	return order, nil
 }
 
 // takeBack gives all requests to stable: at once, and then by an update that is recorded.
@@ -316,13 +381,9 @@ func (p *Promotion) takeBack(ctx context.Context, record *Record, reason string)
 		p.indent(fmt.Sprintf("the split was not written at once: %v", err))
 	}
 	record.Failed = strings.Join(append([]string{reason}, p.Cluster.Describe(ctx)...), "\n")
-	err := p.Stack.Configure(ctx, map[string]stack.Value{"canaryWeight": {Text: "0"}, Key: {Text: record.String()}}, nil)
-	if err == nil {
-		err = p.Stack.Update(ctx, "canary promote "+record.Image+": roll back", p.indent)
-	}
+	inForce, err, readErr := p.recordBack(ctx, record)
 	took := p.Now().Sub(begin)
 	p.Event(Event{Time: begin, Stage: "roll back", Weight: "0", Seconds: took.Seconds(), Error: reason})
-	inForce, readErr := p.Cluster.Split(ctx)
 	if readErr != nil || inForce.Canary != 0 {
 		return fmt.Errorf("%s\nthe roll back failed: %w", reason, errors.Join(err, readErr))
 	}
@@ -331,6 +392,26 @@ func (p *Promotion) takeBack(ctx context.Context, record *Record, reason string)
 		p.indent(fmt.Sprintf("the update said: %v", err))
 	}
 	return &TakenBackError{record.Failed}
+}
+
+// recordBack brings a roll back up; inForce is the split after it. An update of somebody
+// else is waited for. One that runs on this machine may have changed the stack's file in
+// between, so the file is written again, too.
+func (p *Promotion) recordBack(ctx context.Context, record *Record) (inForce release.Split, failed, unread error) {
+	set := map[string]stack.Value{"canaryWeight": {Text: "0"}, Key: {Text: record.String()}}
+	for begin := p.Now(); ; time.Sleep(lockPause) {
+		err := p.Stack.Configure(ctx, set, nil)
+		if err == nil {
+			err = p.Stack.Update(ctx, "canary promote "+record.Image+": roll back", p.indent)
+		}
+		inForce, readErr := p.Cluster.Split(ctx)
+		locked := errors.As(err, new(*stack.LockedError))
+		overwritten := err == nil && readErr == nil && inForce.Canary != 0
+		if !locked && !overwritten || p.Now().Sub(begin) >= lockWait {
+			return inForce, err, readErr
+		}
+		p.indent("again, after another update of the stack")
+	}
 }
 
 // stillOurs reports, as an error, that somebody else ended the promotion or runs it.
@@ -345,6 +426,8 @@ func (p *Promotion) stillOurs(ctx context.Context, record *Record) error {
 		return err
 	case now == nil:
 		return &HeldError{"an update of somebody else ended this promotion; nothing more is done"}
+	case now.ID == record.ID && now.Failed != "":
+		return &TakenBackError{now.Failed}
 	case now.ID != record.ID || now.By != record.By && now.By != record.Interrupted:
 		return &HeldError{fmt.Sprintf("%v promotes %s now; nothing more is done here", now.By, now.Image)}
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,8 +41,11 @@ type world struct {
 	doubts    []string
 	since     time.Time
 	counted   meter.Reading
+	order     string
+	mu        sync.Mutex // of what follows, which several goroutines tell
 	said      []string
 	events    []Event
+	notices   []Notice
 	interrupt func(w *world)
 }
 
@@ -134,6 +138,13 @@ func (w *world) Describe(context.Context) []string {
 	return []string{"pod canary-1: not ready, 2 restarts"}
 }
 
+func (w *world) Order(context.Context) (string, error) { return w.order, nil }
+
+func (w *world) WriteOrder(_ context.Context, order string) error {
+	w.order = order
+	return nil
+}
+
 func newWorld() *world {
 	return &world{
 		settings: map[string]stack.Value{"stableImage": {Text: "shop:1"}, "canaryWeight": {Text: "0"}},
@@ -144,8 +155,10 @@ func newWorld() *world {
 func (w *world) promotion() *Promotion {
 	return &Promotion{
 		Stack: w, Cluster: w, Now: time.Now,
-		Say:   func(line string) { w.said = append(w.said, line) },
-		Event: func(e Event) { w.events = append(w.events, e) },
+		Say:   func(line string) { w.mu.Lock(); defer w.mu.Unlock(); w.said = append(w.said, line) },
+		Event: func(e Event) { w.mu.Lock(); defer w.mu.Unlock(); w.events = append(w.events, e) },
+		App:   "shop/web",
+		Tell:  func(n Notice) { w.mu.Lock(); defer w.mu.Unlock(); w.notices = append(w.notices, n) },
 	}
 }
 
@@ -153,7 +166,7 @@ func begin() *Record {
 	return &Record{
 		Plan: Plan{
 			Image: "shop:2", Steps: []string{"5", "50", "100"}, Bake: Duration(30 * time.Second), MaxHold: Duration(5 * time.Minute),
-			MaxFailures: 0.02, MaxSlowdown: 0.05, Confidence: 0.99,
+			MaxFailures: 0.02, Confidence: 0.99,
 		},
 		ID: "a", By: Me(),
 	}
@@ -218,7 +231,9 @@ func TestTakeBack(t *testing.T) {
 				w := newWorld()
 				tc.sicken(w)
 				var back *TakenBackError
-				require.ErrorAs(t, w.promote(t, t.Context(), begin(), false), &back)
+				record := begin()
+				record.MaxSlowdown = 0.05
+				require.ErrorAs(t, w.promote(t, t.Context(), record, false), &back)
 				require.Contains(t, back.Reason, tc.want)
 				require.Contains(t, back.Reason, "pod canary-1: not ready, 2 restarts")
 				require.Equal(t, "100/0", w.inForce.Short())
@@ -226,7 +241,7 @@ func TestTakeBack(t *testing.T) {
 				require.Equal(t, "shop:2", w.settings["canaryImage"].Text, "the canary's pods are kept")
 				last, _, err := w.Last(t.Context())
 				require.NoError(t, err)
-				record, err := ParseRecord(last[Key].Text)
+				record, err = ParseRecord(last[Key].Text)
 				require.NoError(t, err)
 				require.Equal(t, back.Reason, record.Failed, "the stack says why")
 				require.False(t, record.UnderWay())
@@ -259,7 +274,7 @@ func TestSlowness(t *testing.T) {
 				w := newWorld()
 				w.timed = tc.timed
 				record := begin()
-				record.SlowAfter = tc.slowAfter
+				record.MaxSlowdown, record.SlowAfter = 0.05, tc.slowAfter
 				require.NoError(t, w.promote(t, t.Context(), record, false))
 				require.Equal(t, tc.want, record.SlowAfter)
 				require.Contains(t, strings.Join(w.said, "\n"), tc.says)
@@ -292,7 +307,7 @@ func TestHold(t *testing.T) {
 		sicken func(*world)
 		want   string
 	}{
-		{"no requests", func(w *world) { w.silent = true }, "held at 5 % for 5m30s, and the requests still do not tell: 535 more of the canary's, and none come"},
+		{"no requests", func(w *world) { w.silent = true }, "held at 5 % for 5m30s, and the requests still do not tell: 499 more of the canary's, and none come"},
 		{"no requests that are known", func(w *world) { w.silent, w.doubts = true, []string{"no counter"} }, "and none come; no counter"},
 		{"old counts", func(w *world) { w.doubts = []string{"not scraped for 1m0s"} }, "held at 5 % for 5m30s, and the requests still do not tell: not scraped for 1m0s"},
 		{"the counts cannot begin", func(w *world) { w.beginErr = errors.New("down") }, "before the step to 5 %: the requests cannot be counted: down"},

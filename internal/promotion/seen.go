@@ -115,8 +115,8 @@ func describe(v judge.Verdict, did string, allowed float64) string {
 	return text
 }
 
-// sick is why a canary is taken back from a weight.
-func (r *Record) sick(seen Seen, weight string) string {
+// whySick is why a canary is taken back from a weight.
+func (r *Record) whySick(seen Seen, weight string) string {
 	what := "fails more"
 	if seen.Verdict.Outcome != judge.Fail {
 		what = "is slow more often"
