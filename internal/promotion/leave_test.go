@@ -298,6 +298,7 @@ func TestAbort(t *testing.T) {
 				require.NoError(t, err)
 				require.Contains(t, last.Failed, "aborted by "+Me().String())
 				require.Equal(t, "0", w.history[len(w.history)-1]["canaryWeight"].Text)
+				require.Equal(t, name != "in a bake", strings.Contains(w.log(), "    again, after another update of the stack"))
 			})
 		})
 	}
