@@ -96,9 +96,6 @@ On a terminal a picture of the promotion is drawn below the lines while it runs.
 All that a promotion must know is in the stack's history. After an interruption of
 any kind --resume goes on with it, also on another machine.
 
-Exit codes: 0 promoted, 3 wrong usage or cannot, 4 taken back, 5 held: the split
-stays as it is, and --resume goes on.
-
 --webhook URLs are sent JSON, or what Slack shows, when the promotion begins, after
 each update and each step, when it waits, and at its end. One that does not answer
 holds nothing up. --gate-url is asked before each step and after it: 2xx lets the
@@ -107,11 +104,15 @@ URLs may hold secrets: only scheme and host are ever shown, nothing else is kept
 --resume needs them again. CANARY_WEBHOOK (several apart by spaces) and
 CANARY_GATE_URL stand for the flags, and are in no list of processes.
 
---manual waits for a person before each step: at the terminal, or until --continue.
+--manual waits for a person before each step, and after the last one: at the
+terminal, or until --continue.
 
 From another terminal or machine with the same stack, --pause lets no further stage
 begin, --continue goes on, and --abort ends the promotion and gives all requests to
-stable. While a promotion waits, its canary is judged on.`,
+stable. While a promotion waits, its canary is judged on.
+
+Exit codes: 0 promoted, 3 wrong usage or cannot, 4 taken back or aborted, 5 held:
+the split stays as it is, and --resume goes on.`,
 		Example: `  canary promote --image registry.example.com/shop:1.9.0
   canary promote --image registry.example.com/shop:1.9.0 --steps 1,10,100 --bake 10m --dry-run
   canary promote --image registry.example.com/shop:1.9.0 --prometheus istio-system/prometheus:9090
@@ -135,7 +136,7 @@ stable. While a promotion waits, its canary is judged on.`,
 	flags.StringVar(&p.plan.Image, "image", "", "image to release, by tag or digest")
 	flags.StringSliceVar(&p.plan.Steps, "steps", []string{"5", "25", "50", "100"}, "weights of the canary in percent; the last one is 100")
 	flags.DurationVar(&p.bake, "bake", 2*time.Minute, "how long each step is held at least (0: not at all, and nothing is judged)")
-	flags.DurationVar(&p.maxHold, "max-hold", 10*time.Minute, "how much longer a step is held while its requests do not tell")
+	flags.DurationVar(&p.maxHold, "max-hold", 10*time.Minute, "how much longer a step is held while its requests do not tell, or the gate refuses")
 	flags.Float64Var(&p.plan.MaxFailures, "max-failures", 0.01, "by how much the canary's share of failures may be larger than stable's")
 	flags.Float64Var(&p.plan.MaxSlowdown, "max-slowdown", 0.05, "by how much the canary's share of slow requests may be larger than stable's (0: slowness is not judged)")
 	flags.DurationVar(&p.slowAfter, "slow-after", 0, "what is slow (default: what it takes stable before the first step in all but one of 100 requests)")
@@ -144,7 +145,7 @@ stable. While a promotion waits, its canary is judged on.`,
 	flags.StringVar(&p.source.Requests, "query-requests", prometheus.DefaultRequests, "what Prometheus is asked for the counters of a subset's requests")
 	flags.StringVar(&p.source.Failures, "query-failures", prometheus.DefaultFailures, "the same for those among them that count failures")
 	flags.BoolVar(&p.plan.KeepCanary, "keep-canary", false, "leave the canary's pods at weight 0 in the end")
-	flags.BoolVar(&p.plan.Manual, "manual", false, "wait for a person before each step")
+	flags.BoolVar(&p.plan.Manual, "manual", false, "wait for a person before each step and after the last")
 	flags.StringArrayVar(&p.elsewhere.webhooks, "webhook", nil, "`URL` to tell how it goes; may be given several times")
 	flags.StringVar(&p.elsewhere.format, "webhook-format", formatJSON, "json, or slack: for an incoming webhook of Slack")
 	flags.StringVar(&p.elsewhere.gate, "gate-url", "", "`URL` to ask before each step and after it")

@@ -236,6 +236,12 @@ func TestManual(t *testing.T) {
 			at.history = append(at.history, map[string]stack.Value{"canaryWeight": {Text: "0"}})
 			at.typed("y")
 		}}},
+		{name: "aborted by somebody whose word did not come", want: "aborted by ann", onWait: []func(*testing.T, scene){func(_ *testing.T, at scene) {
+			failed := *at.Record
+			failed.Failed = "aborted by ann"
+			at.history = append(at.history, map[string]stack.Value{Key: {Text: failed.String()}})
+			at.typed("y")
+		}}},
 		{name: "paused meanwhile", want: "somebody moved the split", onWait: []func(*testing.T, scene){
 			yes,
 			func(t *testing.T, at scene) { at.give(t, at.Record, Pause); at.typed("y") },
@@ -298,6 +304,7 @@ func TestAbort(t *testing.T) {
 				require.NoError(t, err)
 				require.Contains(t, last.Failed, "aborted by "+Me().String())
 				require.Equal(t, "0", w.history[len(w.history)-1]["canaryWeight"].Text)
+				require.Equal(t, name != "in a bake", strings.Contains(w.log(), "    again, after another update of the stack"))
 			})
 		})
 	}

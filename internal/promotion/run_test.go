@@ -29,6 +29,7 @@ type world struct {
 	messages []string
 	refuse   map[string]error // by the weight of an update
 	onUpdate func()
+	locked   bool // by an update
 
 	inForce   release.Split
 	writeErr  error
@@ -62,7 +63,14 @@ func (w *world) Configure(_ context.Context, set map[string]stack.Value, remove 
 }
 
 func (w *world) Update(ctx context.Context, message string, _ func(string)) error {
-	defer time.Sleep(time.Second) // the rest of the update
+	if w.locked {
+		return &stack.LockedError{By: "by ann"}
+	}
+	w.locked = true
+	defer func() {
+		time.Sleep(time.Second) // the rest of the update
+		w.locked = false
+	}()
 	w.messages = append(w.messages, message)
 	if w.onUpdate != nil {
 		w.onUpdate()
