@@ -7,11 +7,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -169,4 +173,88 @@ func killAt(t *testing.T, p *harness.Project, stage string, args []string) {
 	})
 	_ = cmd.Wait()
 	t.Logf("killed:\n%s", said.String())
+}
+
+// TestPromoteIsOrdered lets a promotion ask a gate and wait for a person, and pauses and aborts it from elsewhere. No
+// request is lost.
+func TestPromoteIsOrdered(t *testing.T) {
+	p := harness.Shared(t)
+	p.RestoreAfter(t)
+	app := p.Example(t)
+	p.SetAll(t, "stableImage="+harness.ImagePodinfo, "containerPort=9898", "readinessPath=/readyz", "drainSeconds=1", "canaryReplicas=0")
+	p.Up(t)
+	notices := make(chan map[string]any, 100)
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/hidden-gate":
+			if asked.Add(1) == 1 {
+				http.Error(w, "change freeze", http.StatusForbidden)
+			}
+		case "/hidden-webhook":
+			var notice map[string]any
+			if err := json.NewDecoder(r.Body).Decode(&notice); err != nil {
+				t.Errorf("webhook: %v", err)
+			}
+			notices <- notice
+		}
+	}))
+	t.Cleanup(server.Close)
+	finish := loadOn(t, app, 100)
+
+	cmd := exec.Command("canary", "promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "25,50,100", "--bake", "1s", "--max-failures", "0.05",
+		"--manual", "--webhook", server.URL+"/hidden-webhook", "--gate-url", server.URL+"/hidden-gate")
+	cmd.Dir, cmd.Env = p.Dir, p.Env
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	require.NoError(t, cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	told := func(what, weight, reason string) {
+		t.Helper()
+		for {
+			select {
+			case notice := <-notices:
+				t.Log(notice["text"])
+				if notice["what"] == what && notice["weight"] == weight && strings.Contains(fmt.Sprint(notice["reason"]), reason) {
+					return
+				}
+			case err := <-ended:
+				t.Fatalf("ended before it was %s at %s %%: %v\n%s", what, weight, err, out.String())
+			case <-time.After(2 * time.Minute):
+				t.Fatalf("not told that it %s at %s %%", what, weight)
+			}
+		}
+	}
+	order := func(flag string) {
+		t.Helper()
+		o := p.AttemptCommand(t, "canary", "promote", "--stack", p.Stack, flag)
+		t.Logf("%s: exit code %d after %.1f s\n%s", flag, o.Code, o.Took.Seconds(), o.All)
+		require.Zero(t, o.Code)
+	}
+	told("waits", "0", "for a person")
+	order("--continue")
+	told("waits", "0", "403 Forbidden: change freeze")
+	told("passed", "25", "")
+	told("waits", "25", "for a person")
+	order("--pause")
+	p.VerifyNoChanges(t)
+	order("--continue")
+	told("passed", "50", "")
+	told("waits", "50", "for a person")
+	order("--abort")
+
+	err := <-ended
+	tally := finish()
+	t.Log(out.String())
+	require.ErrorContains(t, err, "exit status 4")
+	require.Contains(t, out.String(), "aborted by")
+	require.NotContains(t, out.String(), "hidden")
+	require.NotContains(t, p.Pulumi(t, "stack", "history", "--json", "--show-secrets"), "hidden")
+	t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
+	require.Zero(t, tally.Failed(), "%v", tally.Failures())
+	require.JSONEq(t, `{"stable":100,"canary":0}`, p.Output(t, "split"))
+	require.Contains(t, p.Output(t, "promotion"), "aborted by")
+	o := p.AttemptCommand(t, "canary", "status", "--stack", p.Stack)
+	require.Zero(t, o.Code, o.All)
 }
