@@ -30,33 +30,39 @@ func TestPods(t *testing.T) {
 	for i := range 200 {
 		fmt.Fprintf(&environment, "    - {name: SETTING_%03d, value: %q}\n", i, strings.Repeat("x", 100))
 	}
-	helper := "image: " + harness.ImagePodinfo + "\n    command: [./podinfo, --port=9797, --grpc-port=0]"
 	for _, tc := range []struct{ name, pod, refused string }{
-		{"init container", "spec:\n  initContainers:\n  - name: first\n    image: " + harness.ImagePodinfo + "\n    command: [./podinfo, --version]", ""},
-		{"own sidecar", "spec:\n  containers:\n  - name: helper\n    " + helper, ""},
-		{"ConfigMap and Secret", `
+		{"init container, own sidecar, host aliases, two ports", `
 spec:
+  hostAliases: [{ip: 10.1.2.3, hostnames: [legacy.internal]}]
+  initContainers:
+  - name: first
+    image: ` + harness.ImagePodinfo + `
+    command: [./podinfo, --version]
   containers:
   - name: app
-    volumeMounts: [{name: settings, mountPath: /etc/podinfo}, {name: keys, mountPath: /etc/keys}]
-  volumes: [{name: settings, configMap: {name: e2e-settings}}, {name: keys, secret: {secretName: e2e-keys}}]`, ""},
-		{"read-only root", `
+    ports: [{name: grpc, containerPort: 9999}]
+  - name: helper
+    image: ` + harness.ImagePodinfo + `
+    command: [./podinfo, --port=9797, --grpc-port=0]`, ""},
+		{"ConfigMap, Secret, projected token, read-only root, huge environment", `
 spec:
   containers:
   - name: app
     securityContext: {readOnlyRootFilesystem: true, allowPrivilegeEscalation: false}
-    volumeMounts: [{name: tmp, mountPath: /tmp}]
-  volumes: [{name: tmp, emptyDir: {}}]`, ""},
-		{"root", "spec: {containers: [{name: app, securityContext: {runAsUser: 0}}]}", ""},
-		{"TCP probe", "spec: {containers: [{name: app, readinessProbe: {tcpSocket: {port: http}}}]}", ""},
+    volumeMounts:
+    - {name: settings, mountPath: /etc/podinfo}
+    - {name: keys, mountPath: /etc/keys}
+    - {name: token, mountPath: /var/run/token}
+    - {name: tmp, mountPath: /tmp}
+    env:
+` + environment.String() + `
+  volumes:
+  - {name: settings, configMap: {name: e2e-settings}}
+  - {name: keys, secret: {secretName: e2e-keys}}
+  - {name: token, projected: {sources: [{serviceAccountToken: {audience: vault, path: token}}]}}
+  - {name: tmp, emptyDir: {}}`, ""},
+		{"root, TCP probe", "spec: {containers: [{name: app, securityContext: {runAsUser: 0}, readinessProbe: {tcpSocket: {port: http}}}]}", ""},
 		{"exec probe", "spec: {containers: [{name: app, readinessProbe: {exec: {command: [./podinfo, --version]}}}]}", ""},
-		{"host aliases", "spec: {hostAliases: [{ip: 10.1.2.3, hostnames: [legacy.internal]}]}", ""},
-		{"projected token", `
-spec:
-  containers: [{name: app, volumeMounts: [{name: token, mountPath: /var/run/token}]}]
-  volumes: [{name: token, projected: {sources: [{serviceAccountToken: {audience: vault, path: token}}]}}]`, ""},
-		{"two ports", "spec: {containers: [{name: app, ports: [{name: grpc, containerPort: 9999}]}]}", ""},
-		{"huge environment", "spec:\n  containers:\n  - name: app\n    env:\n" + environment.String(), ""},
 		{
 			"a resource that no node has", "spec: {containers: [{name: app, resources: {limits: {example.com/gpu: 1}}}]}",
 			`subset canary: 0 of 1 pods ready: .*: Unschedulable: .*Insufficient example.com/gpu`,
