@@ -40,23 +40,11 @@ func (o orders) validate(cmd *cobra.Command) error {
 
 // order tells the promotion that runs somewhere a word.
 func (p *promoteCommand) order(ctx context.Context, word promotion.Word) error {
-	updater, err := p.env.updater(ctx, p.stackName)
+	s, err := p.subject(ctx)
 	if err != nil {
 		return err
 	}
-	outputs, err := p.env.outputs(ctx, p.stackName)
-	if err != nil {
-		return err
-	}
-	app, err := outputs.App()
-	if err != nil {
-		return err
-	}
-	settings, err := updater.Settings(ctx)
-	if err != nil {
-		return err
-	}
-	record, _, err := recorded(ctx, updater, settings)
+	record, _, err := recorded(ctx, s.updater, s.settings)
 	switch {
 	case err != nil:
 		return err
@@ -65,13 +53,13 @@ func (p *promoteCommand) order(ctx context.Context, word promotion.Word) error {
 	case word != promotion.Abort && record.By.Gone():
 		return fmt.Errorf("%v promoted %s and was interrupted: `canary promote --resume` goes on with it, and `canary promote --abort` ends it", record.By, record.Image)
 	}
-	cluster, err := p.env.promotion(outputs.Kubeconfig, app, nil, nil)
+	cluster, err := p.env.promotion(s.kubeconfig, s.app, nil, nil)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
 	if word == promotion.Abort {
-		run := &promotion.Promotion{Stack: updater, Cluster: cluster, Say: p.say, Event: p.event, Now: p.env.now}
+		run := &promotion.Promotion{Stack: s.updater, Cluster: cluster, Say: p.say, Event: p.event, Now: p.env.now}
 		if err := run.Abort(ctx, record); !errors.As(err, new(*promotion.TakenBackError)) {
 			return err
 		}

@@ -200,28 +200,41 @@ func (p *promoteCommand) validate(cmd *cobra.Command) error {
 	return nil
 }
 
-func (p *promoteCommand) run(ctx context.Context) error {
-	updater, err := p.env.updater(ctx, p.stackName)
-	if err != nil {
-		return err
+// subject is a stack with its app.
+type subject struct {
+	updater    updater
+	settings   map[string]stack.Value
+	app        release.App
+	kubeconfig stack.Secret
+}
+
+func (p *promoteCommand) subject(ctx context.Context) (s subject, err error) {
+	if s.updater, err = p.env.updater(ctx, p.stackName); err != nil {
+		return s, err
 	}
 	outputs, err := p.env.outputs(ctx, p.stackName)
 	if err != nil {
-		return err
+		return s, err
 	}
-	app, err := outputs.App()
+	s.kubeconfig = outputs.Kubeconfig
+	if s.app, err = outputs.App(); err != nil {
+		return s, err
+	}
+	s.settings, err = s.updater.Settings(ctx)
+	return s, err
+}
+
+func (p *promoteCommand) run(ctx context.Context) error {
+	s, err := p.subject(ctx)
 	if err != nil {
 		return err
 	}
-	settings, err := updater.Settings(ctx)
+	app := s.app
+	record, done, err := p.record(ctx, s.updater, s.settings)
 	if err != nil {
 		return err
 	}
-	record, done, err := p.record(ctx, updater, settings)
-	if err != nil {
-		return err
-	}
-	stages, err := promotion.Stages(record.Plan, settings)
+	stages, err := promotion.Stages(record.Plan, s.settings)
 	if err != nil {
 		return err
 	}
@@ -233,7 +246,7 @@ func (p *promoteCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := p.env.promotion(outputs.Kubeconfig, app, record.Prometheus, p.user)
+	cluster, err := p.env.promotion(s.kubeconfig, app, record.Prometheus, p.user)
 	if err != nil {
 		return err
 	}
@@ -249,7 +262,7 @@ func (p *promoteCommand) run(ctx context.Context) error {
 	})
 	defer told()
 	run := &promotion.Promotion{
-		Stack: updater, Cluster: cluster, Say: p.say, Event: p.event, Now: p.env.now,
+		Stack: s.updater, Cluster: cluster, Say: p.say, Event: p.event, Now: p.env.now,
 		App: app.Namespace + "/" + app.Name, Tell: tell, Gate: gate, Answers: p.answers(record),
 	}
 	begin := p.env.now()
