@@ -25,14 +25,30 @@ import (
 	"canary/test/e2e/harness"
 )
 
-// TestPromote releases podinfo's next version by one command under load, then one that is sick, which is taken back.
+// TestPromote releases podinfo by one command, again and again.
 func TestPromote(t *testing.T) {
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
+	t.Cleanup(func() { p.Attempt(t, "cancel", "--yes") }) // what a kill has locked
 	app := p.Example(t)
 	p.SetAll(t, "stableImage="+harness.ImagePodinfo, "containerPort=9898", "readinessPath=/readyz", "drainSeconds=1", "canaryReplicas=0")
 	p.Pulumi(t, "config", "set", "--path", "env.PODINFO_UI_MESSAGE", "v1")
 	p.Up(t)
+	t.Run("judged", func(t *testing.T) { promoteJudged(t, p, app) })
+	t.Run("ordered", func(t *testing.T) { promoteOrdered(t, p, app) })
+	t.Run("killed", func(t *testing.T) { promoteKilled(t, p, app) })
+}
+
+// rollBack takes back what a promotion left, by the command for it.
+func rollBack(t *testing.T, p *harness.Project) {
+	t.Helper()
+	o := p.AttemptCommand(t, "canary", "rollback", "--stack", p.Stack)
+	require.Zero(t, o.Code, o.All)
+	t.Log(o.All)
+}
+
+// promoteJudged releases the next version under load, then one that fails and one that is slow, which are taken back.
+func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
 	promote := func(args ...string) harness.Outcome {
 		t.Helper()
 		o := p.AttemptCommand(t, "canary", append([]string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--max-failures", "0.05"}, args...)...)
@@ -77,13 +93,7 @@ func TestPromote(t *testing.T) {
 	require.Contains(t, p.Output(t, "promotion"), "the canary fails more than it may")
 	requireReport(t, p, "taken back", "the canary fails more than it may", `<span class="bad">failed</span>`)
 
-	rollback := func() {
-		t.Helper()
-		o := p.AttemptCommand(t, "canary", "rollback", "--stack", p.Stack)
-		require.Zero(t, o.Code, o.All)
-		t.Log(o.All)
-	}
-	rollback()
+	rollBack(t, p)
 
 	// It answers as it should, and late.
 	finish = loadOn(t, app, 200)
@@ -95,7 +105,8 @@ func TestPromote(t *testing.T) {
 	require.Equal(t, 4, o.Code)
 	require.Contains(t, o.All, "at 25 % the canary is slow more often than it may")
 	require.Zero(t, tally.Failed(), "%v", tally.Failures())
-	rollback()
+	rollBack(t, p)
+	p.Pulumi(t, "config", "rm", "canaryEnv")
 	require.NotContains(t, p.Pulumi(t, "stack", "output", "--json"), "promotion")
 }
 
@@ -111,15 +122,9 @@ func requireReport(t *testing.T, p *harness.Project, parts ...string) {
 	}
 }
 
-// TestPromoteKilled kills a promotion and the update that it runs, in each of its stages, and goes on with it. A second
+// promoteKilled kills a promotion and the update that it runs, in each of its stages, and goes on with it. A second
 // promotion is told of the first. No request is lost.
-func TestPromoteKilled(t *testing.T) {
-	p := harness.Shared(t)
-	p.RestoreAfter(t)
-	t.Cleanup(func() { p.Attempt(t, "cancel", "--yes") }) // what a kill has locked
-	app := p.Example(t)
-	p.SetAll(t, "stableImage="+harness.ImagePodinfo, "containerPort=9898", "readinessPath=/readyz", "drainSeconds=1", "canaryReplicas=0")
-	p.Up(t)
+func promoteKilled(t *testing.T, p *harness.Project, app harness.App) {
 	finish := loadOn(t, app, 100)
 	args := []string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "50,100", "--bake", "1s", "--max-failures", "0.05"}
 	for _, stage := range []string{"the canary gets", "50 % of", "100 % of", "stable takes over", "all requests go"} {
@@ -175,14 +180,9 @@ func killAt(t *testing.T, p *harness.Project, stage string, args []string) {
 	t.Logf("killed:\n%s", said.String())
 }
 
-// TestPromoteIsOrdered lets a promotion ask a gate and wait for a person, and pauses and aborts it from elsewhere. No
+// promoteOrdered lets a promotion ask a gate and wait for a person, and pauses and aborts it from elsewhere. No
 // request is lost.
-func TestPromoteIsOrdered(t *testing.T) {
-	p := harness.Shared(t)
-	p.RestoreAfter(t)
-	app := p.Example(t)
-	p.SetAll(t, "stableImage="+harness.ImagePodinfo, "containerPort=9898", "readinessPath=/readyz", "drainSeconds=1", "canaryReplicas=0")
-	p.Up(t)
+func promoteOrdered(t *testing.T, p *harness.Project, app harness.App) {
 	notices := make(chan map[string]any, 100)
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -257,4 +257,5 @@ func TestPromoteIsOrdered(t *testing.T) {
 	require.Contains(t, p.Output(t, "promotion"), "aborted by")
 	o := p.AttemptCommand(t, "canary", "status", "--stack", p.Stack)
 	require.Zero(t, o.Code, o.All)
+	rollBack(t, p)
 }
