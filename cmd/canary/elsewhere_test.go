@@ -202,8 +202,10 @@ func TestManual(t *testing.T) {
 		}
 	}
 	require.NoError(t, hands.Close())
-	for range answers {
-	}
+	require.Eventually(t, func() bool {
+		_, open := <-answers
+		return !open
+	}, time.Minute, time.Millisecond)
 	p.output = outputJSON
 	require.Nil(t, p.answers(record), "the question would not be seen")
 }

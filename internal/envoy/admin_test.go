@@ -164,6 +164,7 @@ func TestWanted(t *testing.T) {
 	t.Parallel()
 	app := exampleApp
 	app.Extras = release.Extras{Header: "x-canary", Mirrored: 10, Cookie: "v"}
-	require.Equal(t, &app.Extras, wanted(app, Proxy{Gateway: true}))
-	require.Equal(t, &release.Extras{Header: "x-canary", Mirrored: 10}, wanted(app, Proxy{Sidecar: true}))
+	gateway, sidecar := wanted(app, Proxy{Gateway: true}), wanted(app, Proxy{Sidecar: true})
+	require.Equal(t, &app.Extras, gateway)
+	require.Equal(t, &release.Extras{Header: "x-canary", Mirrored: 10}, sidecar)
 }

@@ -17,7 +17,7 @@ var errAborted = errors.New("aborted")
 // leave asks all who have a say whether the stage after the first one may begin, while the
 // caller looks after the canary. may gets the answer once; stop ends the asking.
 func (p *Promotion) leave(parent context.Context, record *Record, stages []Stage) (may <-chan error, stop func()) {
-	ctx, cancel := context.WithCancel(parent)
+	ctx, cancel := context.WithCancel(parent) //nolint:gosec // stop calls it
 	answer := make(chan error, 1)
 	over := make(chan struct{})
 	after := p.question(record, AfterStep, stages[0]) // the caller may change what was judged

@@ -194,7 +194,8 @@ func (r *Rollout) waitForGaining(ctx context.Context, cluster Cluster, inForce r
 	pods := maps.Clone(r.want.Pods)
 	asked := r.want.CanaryAsked && !inForce.Gains(release.Canary, r.want.Split)
 	maps.DeleteFunc(pods, func(subset string, _ release.Pods) bool {
-		return !r.want.Split.Gains(subset, inForce) && !(asked && subset == release.Canary)
+		wanted := asked && subset == release.Canary
+		return !wanted && !r.want.Split.Gains(subset, inForce)
 	})
 	return cluster.WaitReady(ctx, pods, say.Progress)
 }
