@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -17,8 +18,8 @@ import (
 // TestLoad changes everything that a user of the stack can change while requests are sent, and loses none. Then it shows
 // that what takes longer than drainSeconds is cut.
 //
-// LOAD_REQUESTS is the least number of requests (40000), LOAD_RATE the short requests per second of each path (200),
-// LOAD_REPORT a file that the result is written to.
+// LOAD_REQUESTS is the least number of requests (40000), LOAD_RATE the short requests per second of each path (200, halved
+// until the machine carries them), LOAD_REPORT a file that the result is written to.
 func TestLoad(t *testing.T) {
 	images := harness.LoadImages(t, "a", "b")
 	p := harness.NewLoadStack(t, images)
@@ -36,7 +37,7 @@ func loseNothing(t *testing.T, p *harness.Project, images map[string]string) {
 		least, err = strconv.Atoi(text)
 		require.NoError(t, err, "LOAD_REQUESTS")
 	}
-	rate := harness.LoadRate(t)
+	rate := carried(t, p, images["a"])
 	retries := outboundRetries(t, p.Client(t))
 	require.Empty(t, retries, "outbound retries are to be off")
 
@@ -57,6 +58,26 @@ func loseNothing(t *testing.T, p *harness.Project, images map[string]string) {
 	}
 	require.GreaterOrEqual(t, r.Journal.Requests(""), least)
 	require.Empty(t, lost, "lost requests; they are listed above")
+}
+
+// carried is the rate of LoadRate, halved until half of the requests are answered within 25 ms while nothing changes. Where
+// they queue, changes that take the processors as well make clients give up on requests that no proxy has lost.
+func carried(t *testing.T, p *harness.Project, image string) float64 {
+	t.Helper()
+	rate := harness.LoadRate(t)
+	for ; rate > 25; rate /= 2 {
+		r := p.StartLoad(t, image, load.Target{Rate: rate})
+		r.Step("trial")
+		r.Sent(int(2 * 5 * rate))
+		r.Finish(0)
+		steps := r.Journal.Count()
+		trial := steps[slices.IndexFunc(steps, func(c load.StepCount) bool { return c.Name == "trial" })]
+		t.Logf("trial of %v requests/s by each path: p50 %v, p99 %v", rate, trial.P50, trial.P99)
+		if trial.P50 <= 25*time.Millisecond {
+			break
+		}
+	}
+	return rate
 }
 
 // changeEverything is one round. It begins and ends with weight 0, one pod of each subset, and the images it found.
