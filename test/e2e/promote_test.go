@@ -65,7 +65,7 @@ func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
 
 	finish := loadOn(t, app, 200)
 	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_UI_MESSAGE", "v2")
-	o := promote("--steps", "25,100", "--bake", "2s")
+	o := promote("--steps", "25,100", "--bake", "2s", "--max-slowdown", "0.5")
 	tally := finish()
 	require.Zero(t, o.Code)
 	t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
@@ -83,7 +83,7 @@ func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
 	// It answers one request in three with 400, 409 or 500; the last of them is a failure.
 	finish = loadOn(t, app, 200)
 	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_ERROR", "true")
-	o = promote("--steps", "25,100", "--bake", "1m")
+	o = promote("--steps", "25,100", "--bake", "1m", "--max-slowdown", "0")
 	tally = finish()
 	require.Equal(t, 4, o.Code)
 	require.Contains(t, o.All, "at 25 % the canary fails more than it may")
@@ -97,10 +97,10 @@ func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
 
 	// It answers as it should, and late.
 	finish = loadOn(t, app, 200)
-	for name, value := range map[string]string{"ERROR": "false", "DELAY": "true", "DELAY_MIN": "300", "DELAY_MAX": "310", "DELAY_UNIT": "ms"} {
+	for name, value := range map[string]string{"ERROR": "false", "DELAY": "true", "DELAY_MIN": "600", "DELAY_MAX": "610", "DELAY_UNIT": "ms"} {
 		p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_"+name, value)
 	}
-	o = promote("--steps", "25,100", "--bake", "1m")
+	o = promote("--steps", "25,100", "--bake", "1m", "--slow-after", "500ms")
 	tally = finish()
 	require.Equal(t, 4, o.Code)
 	require.Contains(t, o.All, "at 25 % the canary is slow more often than it may")
@@ -126,7 +126,7 @@ func requireReport(t *testing.T, p *harness.Project, parts ...string) {
 // promotion is told of the first. No request is lost.
 func promoteKilled(t *testing.T, p *harness.Project, app harness.App) {
 	finish := loadOn(t, app, 100)
-	args := []string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "50,100", "--bake", "1s", "--max-failures", "0.05"}
+	args := []string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "50,100", "--bake", "1s", "--max-failures", "0.05", "--max-slowdown", "0.5"}
 	for _, stage := range []string{"the canary gets", "50 % of", "100 % of", "stable takes over", "all requests go"} {
 		killAt(t, p, stage, args)
 		args = []string{"promote", "--stack", p.Stack, "--resume"}
@@ -202,7 +202,7 @@ func promoteOrdered(t *testing.T, p *harness.Project, app harness.App) {
 	t.Cleanup(server.Close)
 	finish := loadOn(t, app, 100)
 
-	cmd := exec.Command("canary", "promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "25,50,100", "--bake", "1s", "--max-failures", "0.05",
+	cmd := exec.Command("canary", "promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "25,50,100", "--bake", "1s", "--max-failures", "0.05", "--max-slowdown", "0.5",
 		"--manual", "--webhook", server.URL+"/hidden-webhook", "--gate-url", server.URL+"/hidden-gate")
 	cmd.Dir, cmd.Env = p.Dir, p.Env
 	var out strings.Builder
