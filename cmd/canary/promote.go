@@ -78,9 +78,9 @@ written by hand.
 A request has failed when its status is 500 or above, or when it got no answer.
 The canary is taken back as soon as it surely fails more than stable by more than
 --max-failures, or is slow more often by more than --max-slowdown, or none of its
-pods is ready; its pods are kept. It passes a step when it surely does not. Until the requests tell, the step is held, at most for
---max-hold longer. "Surely" is --confidence, for the whole promotion, however
-often one looks (docs/judgement.md).
+pods is ready; its pods are kept. It passes a step when it surely does not. Until
+the requests tell, the step is held, at most for --max-hold longer. "Surely" is
+--confidence, for the whole promotion, however often one looks (docs/judgement.md).
 
 With --prometheus the requests are not counted at the proxies, but by the counters
 that a Prometheus has scraped from them, series by series. While it does not answer,

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/url"
 	"strings"
 
@@ -85,16 +84,14 @@ func parseTimes(page io.Reader, app release.App) (map[string]Times, error) {
 			if !ours {
 				continue
 			}
-			found := Times{}
-			for _, bucket := range histogram.Buckets {
-				if bucket.Cumulative > 0 {
-					found[bucket.UpperBound] = bucket.Cumulative
-				}
-			}
 			if times[subset] == nil {
 				times[subset] = Times{}
 			}
-			maps.Copy(times[subset], found)
+			for _, bucket := range histogram.Buckets {
+				if bucket.Cumulative > 0 {
+					times[subset][bucket.UpperBound] = bucket.Cumulative
+				}
+			}
 		}
 	}
 	return times, nil
