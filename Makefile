@@ -32,6 +32,11 @@ lint:
 ## e2e: end-to-end tests on a real cluster (MODE as for up)
 .PHONY: e2e
 e2e:
+	@scripts/e2e.sh -short -timeout 80m
+
+## e2e-long: the same with every case of its kind, where e2e has one or a few
+.PHONY: e2e-long
+e2e-long:
 	@scripts/e2e.sh
 
 ## soak: change everything under load for a long time and write docs/soak.md (SOAK_REQUESTS=250000)

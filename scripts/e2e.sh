@@ -20,4 +20,4 @@ load_env
 if [ "$(mode)" = lab ]; then
   export E2E_STACK_FILE=lab/Pulumi.lab.yaml # what a new stack's file starts with
 fi
-go test -tags e2e -count=1 -timeout 80m -v "$@" ./test/e2e
+go test -tags e2e -count=1 -timeout 150m -v "$@" ./test/e2e

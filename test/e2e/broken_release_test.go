@@ -28,6 +28,7 @@ func TestBrokenRelease(t *testing.T) {
 		arrange  func(*testing.T, *kube.Client, harness.App)
 		says     string // of one line, after "subset canary: 0 of 1 pods ready: "
 		within   time.Duration
+		long     bool
 	}{{
 		name:     "missing image",
 		settings: []string{"canaryImage=docker.io/library/there-is-no-such-image:1.0.0"},
@@ -46,6 +47,7 @@ func TestBrokenRelease(t *testing.T) {
 		says: `pod \S+: container app: CrashLoopBackOff: exited with code 1, restarted (once|\d+ times); ` +
 			`last log line: "testserver: crashing, as asked for, after 2s"; see .kubectl logs`,
 		within: 90 * time.Second,
+		long:   true,
 	}, {
 		name:     "bad probe",
 		settings: []string{"canaryImage=" + harness.ImageDeaf},
@@ -53,6 +55,7 @@ func TestBrokenRelease(t *testing.T) {
 		says: `pod \S+: container app: Unhealthy: Startup probe failed: .*; ` +
 			`check .containerPort., .readinessPath. and .readinessProtocol., or give the app more than its 10s in .startSeconds.`,
 		within: time.Minute,
+		long:   true,
 	}, {
 		// No setting asks a pod for more than a node has: the cluster is made full instead.
 		name:     "unschedulable",
@@ -60,6 +63,7 @@ func TestBrokenRelease(t *testing.T) {
 		arrange:  func(t *testing.T, c *kube.Client, _ harness.App) { closeNodes(t, c) },
 		says:     `pod \S+: Unschedulable: 0/2 nodes are available: .*; no node can take the pod: free or add capacity, or ask for less`,
 		within:   90 * time.Second,
+		long:     true,
 	}, {
 		// No setting bounds a pod's memory either: the namespace does, as on many clusters.
 		name:     "no memory",
@@ -69,6 +73,9 @@ func TestBrokenRelease(t *testing.T) {
 		within:   2 * time.Minute,
 	}} {
 		t.Run(broken.name, func(t *testing.T) {
+			if broken.long {
+				harness.Long(t)
+			}
 			p.RestoreAfter(t)
 			if broken.first != "" {
 				p.SetAll(t, broken.first)

@@ -33,7 +33,7 @@ func TestDrift(t *testing.T) {
 	}()
 
 	const deleted = ""
-	for _, tc := range []struct {
+	for i, tc := range []struct {
 		kind   schema.GroupVersionResource
 		object string // as it is told
 		patch  string // a merge patch
@@ -59,12 +59,16 @@ func TestDrift(t *testing.T) {
 		{harness.DestinationRules, "DestinationRule app-example/app-example", deleted, ""},
 		{harness.PeerAuthentications, "PeerAuthentication app-example/default", deleted, ""},
 		{harness.VirtualServices, "VirtualService app-example/app-example", deleted, ""},
+		{harness.Namespaces, "Namespace app-example", deleted, ""},
 	} {
 		what, said := "changed", tc.object+" has "+tc.says
 		if tc.patch == deleted {
 			what, said = "deleted", tc.object+" is gone: somebody deleted it"
 		}
 		t.Run(what+" "+tc.object, func(t *testing.T) {
+			if i%5 > 0 {
+				harness.Long(t)
+			}
 			namespace, name := a.Namespace, tc.object[strings.LastIndexAny(tc.object, " /")+1:]
 			if tc.kind == harness.Namespaces {
 				namespace = ""
@@ -72,7 +76,7 @@ func TestDrift(t *testing.T) {
 			of := harness.Objects(a.Client, tc.kind, namespace)
 			if tc.patch == deleted {
 				require.NoError(t, of.Delete(t.Context(), name, metav1.DeleteOptions{}))
-				harness.Eventually(t, time.Minute, func(ctx context.Context) error {
+				harness.Eventually(t, 3*time.Minute, func(ctx context.Context) error {
 					if _, err := of.Get(ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 						return fmt.Errorf("it is still there: %v", err)
 					}

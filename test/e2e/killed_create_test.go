@@ -40,6 +40,9 @@ func TestKilledCreate(t *testing.T) {
 		{"everything", true},    // nodes are left half-made
 	} {
 		t.Run(killed.name, func(t *testing.T) {
+			if !killed.all {
+				harness.Long(t)
+			}
 			p := harness.NewProject(t, "agents=1")
 			t.Cleanup(func() { p.Destroy(t) })
 			killDuringCreate(t, p, killed.all)

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -18,8 +19,8 @@ import (
 // TestLoad changes everything that a user of the stack can change while requests are sent, and loses none. Then it shows
 // that what takes longer than drainSeconds is cut.
 //
-// LOAD_REQUESTS is the least number of requests (40000), LOAD_RATE the short requests per second of each path (200, halved
-// until the machine carries them), LOAD_REPORT a file that the result is written to.
+// LOAD_REQUESTS is the least number of requests (40000, and 10000 in a short run), LOAD_RATE the short requests per second of
+// each path (200, halved until the machine carries them), LOAD_REPORT a file that the result is written to.
 func TestLoad(t *testing.T) {
 	images := harness.LoadImages(t, "a", "b")
 	p := harness.NewLoadStack(t, images)
@@ -32,6 +33,9 @@ func TestLoad(t *testing.T) {
 
 func loseNothing(t *testing.T, p *harness.Project, images map[string]string) {
 	least := 40_000
+	if testing.Short() {
+		least = 10_000
+	}
 	if text := os.Getenv("LOAD_REQUESTS"); text != "" {
 		var err error
 		least, err = strconv.Atoi(text)
@@ -80,7 +84,7 @@ func carried(t *testing.T, p *harness.Project, image string) float64 {
 	return rate
 }
 
-// changeEverything is one round. It begins and ends with weight 0, one pod of each subset, and the images it found.
+// changeEverything is one round; a short run has no more pods and few flips. It begins and ends with weight 0, one pod of each subset, and the images it found.
 func changeEverything(r *harness.LoadRun, images map[string]string) {
 	pods := []string{harness.AppName, harness.MeshNamespace}
 	for _, weight := range []string{"10", "50", "100", "0"} {
@@ -90,14 +94,18 @@ func changeEverything(r *harness.LoadRun, images map[string]string) {
 	r.Step("weight to 50", r.Weigh("50"))
 	r.Step("roll of the canary's image at weight 50", r.Configure("canaryImage", images["a"]))
 	r.Step("both are draining", func() { harness.Drained(r.T, r.Client, pods...) })
-	r.Step("both subsets to 3 pods at weight 50", r.Configure("stableReplicas", "3", "canaryReplicas", "3"))
-	r.Step("both subsets to 1 pod at weight 50", r.Configure("stableReplicas", "1", "canaryReplicas", "1"))
+	flips := 4
+	if !testing.Short() {
+		flips = 20
+		r.Step("both subsets to 3 pods at weight 50", r.Configure("stableReplicas", "3", "canaryReplicas", "3"))
+		r.Step("both subsets to 1 pod at weight 50", r.Configure("stableReplicas", "1", "canaryReplicas", "1"))
+	}
 	r.Step("rolling restart of the ingress gateway", func() { harness.Restart(r.T, r.Client, harness.MeshNamespace, harness.IngressName) })
 	r.Step("both are draining", func() { harness.Drained(r.T, r.Client, pods...) })
 	r.Step("weight to 100", r.Weigh("100"))
 	r.Step("roll of the stable image at weight 100", r.Configure("stableImage", images["b"]))
-	r.Step("weight flipped 20 times", func() {
-		for i := range 20 {
+	r.Step(fmt.Sprintf("weight flipped %d times", flips), func() {
+		for i := range flips {
 			r.Weigh([]string{"0", "100"}[i%2])()
 		}
 	})
@@ -107,6 +115,7 @@ func changeEverything(r *harness.LoadRun, images map[string]string) {
 }
 
 func cutLongRequests(t *testing.T, p *harness.Project, images map[string]string) {
+	harness.Long(t)
 	const path = "/slow?seconds=40"
 	r := p.StartLoad(t, images["a"], load.Target{Rate: 20, Long: []string{path}})
 	r.Step("roll of the stable image at weight 0", r.Configure("stableImage", images["b"]))

@@ -75,6 +75,9 @@ spec:
 		{"without the drain", "spec: {terminationGracePeriodSeconds: 1}", `canaryPod: spec.terminationGracePeriodSeconds: allowed: at least the 16 that the drain takes; set .drainSeconds. for a shorter one`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			if strings.HasSuffix(tc.name, "probe") {
+				harness.Long(t)
+			}
 			require.NoError(t, os.WriteFile(filepath.Join(p.Dir, "canary.yaml"), []byte(tc.pod), 0o600))
 			o := p.Attempt(t, harness.UpArgs...)
 			t.Logf("exit code %d after %.1f s", o.Code, o.Took.Seconds())

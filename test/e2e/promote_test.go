@@ -35,6 +35,7 @@ func TestPromote(t *testing.T) {
 	p.Pulumi(t, "config", "set", "--path", "env.PODINFO_UI_MESSAGE", "v1")
 	p.Up(t)
 	t.Run("judged", func(t *testing.T) { promoteJudged(t, p, app) })
+	t.Run("slow", func(t *testing.T) { promoteSlow(t, p, app) })
 	t.Run("ordered", func(t *testing.T) { promoteOrdered(t, p, app) })
 	t.Run("killed", func(t *testing.T) { promoteKilled(t, p, app) })
 }
@@ -47,25 +48,26 @@ func rollBack(t *testing.T, p *harness.Project) {
 	t.Log(o.All)
 }
 
-// promoteJudged releases the next version under load, then one that fails and one that is slow, which are taken back.
-func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
-	promote := func(args ...string) harness.Outcome {
-		t.Helper()
-		o := p.AttemptCommand(t, "canary", append([]string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--max-failures", "0.05"}, args...)...)
-		t.Logf("exit code %d after %.1f s\n%s", o.Code, o.Took.Seconds(), o.All)
-		return o
-	}
+// promote runs a promotion of podinfo to its end.
+func promote(t *testing.T, p *harness.Project, args ...string) harness.Outcome {
+	t.Helper()
+	o := p.AttemptCommand(t, "canary", append([]string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--max-failures", "0.05"}, args...)...)
+	t.Logf("exit code %d after %.1f s\n%s", o.Code, o.Took.Seconds(), o.All)
+	return o
+}
 
+// promoteJudged releases the next version under load, then one that fails, which is taken back.
+func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
 	before, err := os.ReadFile(p.ConfigFile())
 	require.NoError(t, err)
-	require.Zero(t, promote("--dry-run").Code)
+	require.Zero(t, promote(t, p, "--dry-run").Code)
 	after, err := os.ReadFile(p.ConfigFile())
 	require.NoError(t, err)
 	require.Equal(t, string(before), string(after), "a dry run changes nothing")
 
 	finish := loadOn(t, app, 200)
 	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_UI_MESSAGE", "v2")
-	o := promote("--steps", "25,100", "--bake", "2s", "--max-slowdown", "0.5")
+	o := promote(t, p, "--steps", "25,100", "--bake", "2s", "--max-slowdown", "0.5")
 	tally := finish()
 	require.Zero(t, o.Code)
 	t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
@@ -83,7 +85,7 @@ func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
 	// It answers one request in three with 400, 409 or 500; the last of them is a failure.
 	finish = loadOn(t, app, 200)
 	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_ERROR", "true")
-	o = promote("--steps", "25,100", "--bake", "1m", "--max-slowdown", "0")
+	o = promote(t, p, "--steps", "25,100", "--bake", "1m", "--max-slowdown", "0")
 	tally = finish()
 	require.Equal(t, 4, o.Code)
 	require.Contains(t, o.All, "at 25 % the canary fails more than it may")
@@ -95,19 +97,24 @@ func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
 
 	rollBack(t, p)
 
-	// It answers as it should, and late.
-	finish = loadOn(t, app, 200)
+	p.Pulumi(t, "config", "rm", "canaryEnv")
+	require.NotContains(t, p.Pulumi(t, "stack", "output", "--json"), "promotion")
+}
+
+// promoteSlow releases a version that answers as it should, and late: it is taken back.
+func promoteSlow(t *testing.T, p *harness.Project, app harness.App) {
+	harness.Long(t)
+	finish := loadOn(t, app, 200)
 	for name, value := range map[string]string{"ERROR": "false", "DELAY": "true", "DELAY_MIN": "600", "DELAY_MAX": "610", "DELAY_UNIT": "ms"} {
 		p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_"+name, value)
 	}
-	o = promote("--steps", "25,100", "--bake", "1m", "--slow-after", "500ms")
-	tally = finish()
+	o := promote(t, p, "--steps", "25,100", "--bake", "1m", "--slow-after", "500ms")
+	tally := finish()
 	require.Equal(t, 4, o.Code)
 	require.Contains(t, o.All, "at 25 % the canary is slow more often than it may")
 	require.Zero(t, tally.Failed(), "%v", tally.Failures())
 	rollBack(t, p)
 	p.Pulumi(t, "config", "rm", "canaryEnv")
-	require.NotContains(t, p.Pulumi(t, "stack", "output", "--json"), "promotion")
 }
 
 // requireReport fails the test unless the report of the last promotion has some parts.
@@ -122,12 +129,16 @@ func requireReport(t *testing.T, p *harness.Project, parts ...string) {
 	}
 }
 
-// promoteKilled kills a promotion and the update that it runs, in each of its stages, and goes on with it. A second
-// promotion is told of the first. No request is lost.
+// promoteKilled kills a promotion and the update that it runs, in each of its stages (two in a short run), and goes on with
+// it. A second promotion is told of the first. No request is lost.
 func promoteKilled(t *testing.T, p *harness.Project, app harness.App) {
 	finish := loadOn(t, app, 100)
 	args := []string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "50,100", "--bake", "1s", "--max-failures", "0.05", "--max-slowdown", "0.5"}
-	for _, stage := range []string{"the canary gets", "50 % of", "100 % of", "stable takes over", "all requests go"} {
+	stages := []string{"the canary gets", "50 % of", "100 % of", "stable takes over", "all requests go"}
+	if testing.Short() {
+		stages = []string{"50 % of", "stable takes over"}
+	}
+	for _, stage := range stages {
 		killAt(t, p, stage, args)
 		args = []string{"promote", "--stack", p.Stack, "--resume"}
 

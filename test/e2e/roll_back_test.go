@@ -38,17 +38,21 @@ func TestRollBackIsNeverBlocked(t *testing.T) {
 	for _, object := range []struct {
 		kind schema.GroupVersionResource
 		name string
+		long bool
 	}{
-		{harness.Deployments, "app-example"},
-		{harness.Deployments, "app-example-canary"},
-		{harness.Services, "app-example"},
-		{harness.ConfigMaps, "app-example-canary"},
-		{harness.Gateways, "app-example"},
-		{harness.DestinationRules, "app-example"},
-		{harness.PeerAuthentications, "default"},
-		{harness.Namespaces, "app-example"},
+		{harness.Deployments, "app-example", true},
+		{harness.Deployments, "app-example-canary", false},
+		{harness.Services, "app-example", true},
+		{harness.ConfigMaps, "app-example-canary", true},
+		{harness.Gateways, "app-example", true},
+		{harness.DestinationRules, "app-example", false},
+		{harness.PeerAuthentications, "default", true},
+		{harness.Namespaces, "app-example", true},
 	} {
 		t.Run(object.kind.Resource+" "+object.name, func(t *testing.T) {
+			if object.long {
+				harness.Long(t)
+			}
 			p.Set(t, "canaryWeight", "50")
 			p.Up(t)
 			namespace, label := a.Namespace, "app.kubernetes.io/name"

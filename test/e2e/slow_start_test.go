@@ -14,6 +14,7 @@ import (
 // TestSlowStart releases a canary that answers after 75 s: the update waits for it, and meanwhile says what the pod
 // waits for and what to do if it never will.
 func TestSlowStart(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
 	a := p.Example(t)

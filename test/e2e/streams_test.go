@@ -10,13 +10,18 @@ import (
 	"canary/test/e2e/harness"
 )
 
-// TestStreams holds calls and streams open while the weight changes ten times, and while the canary's pods are replaced.
+// TestStreams holds calls and streams open while the weight changes ten times (three in a short run), and while the canary's
+// pods are replaced.
 // None is cut before drainSeconds.
 func TestStreams(t *testing.T) {
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
 	const drain = 8
 	app := p.Example(t)
+	weights := []string{"50", "10", "90", "0", "100", "50", "0.05", "100", "25", "0"}
+	if testing.Short() {
+		weights = []string{"50", "100", "0"}
+	}
 	for _, tc := range []struct {
 		name     string
 		settings []string
@@ -32,7 +37,7 @@ func TestStreams(t *testing.T) {
 			p.SetAll(t, append(tc.settings, "stableImage="+harness.ImageStreams, "drainSeconds="+strconv.Itoa(drain))...)
 			p.Up(t)
 			streams := harness.HoldStreams(t, 4, (drain-2)*time.Second, tc.kinds)
-			for _, weight := range []string{"50", "10", "90", "0", "100", "50", "0.05", "100", "25", "0"} {
+			for _, weight := range weights {
 				p.Set(t, "canaryWeight", weight)
 				p.Up(t)
 			}
