@@ -61,7 +61,7 @@ func (l *LiveCluster) Split(ctx context.Context) (release.Split, error) {
 
 // Write writes a split into the VirtualService.
 func (l *LiveCluster) Write(ctx context.Context, split release.Split) error {
-	return release.WriteSplit(ctx, l.client, l.app, split)
+	return release.WriteSplit(ctx, l.client, l.app, release.Live{}, split)
 }
 
 // Order is the order that the VirtualService has.

@@ -19,20 +19,36 @@ var virtualServices = schema.GroupVersionResource{Group: "networking.istio.io", 
 // ErrNoSplit marks a VirtualService that is there and holds no split of the app.
 var ErrNoSplit = errors.New("it was changed by hand; `pulumi up --refresh` writes the configured split")
 
-// LiveSplit reads the split from the app's VirtualService object: what istiod
-// was told, which is not yet what every proxy serves. A missing object (or a
-// cluster without Istio) is an error for which apierrors.IsNotFound is true; for
-// one that holds no split, it is ErrNoSplit.
-func LiveSplit(ctx context.Context, c *kube.Client, app App) (Split, error) {
+// Live is what one reading of the app's VirtualService tells.
+type Live struct {
+	Split
+	// By is who wrote the routes last, and when, as its managedFields tell:
+	// "kubectl-patch at 2026-11-26 20:15:04 UTC"; "" when they do not.
+	By string
+
+	object *unstructured.Unstructured
+}
+
+// ReadLive reads the app's VirtualService object: what istiod was told, which is not
+// yet what every proxy serves. A missing object (or a cluster without Istio) is an
+// error for which apierrors.IsNotFound is true; for one that holds no split, it is
+// ErrNoSplit.
+func ReadLive(ctx context.Context, c *kube.Client, app App) (Live, error) {
 	object, err := virtualService(ctx, c, app)
 	if err != nil {
-		return Split{}, err
+		return Live{}, err
 	}
 	split, err := splitOf(object.Object)
 	if err != nil {
-		return Split{}, fmt.Errorf("VirtualService %s/%s: %w: %w", app.Namespace, app.Name, err, ErrNoSplit)
+		return Live{}, fmt.Errorf("VirtualService %s/%s: %w: %w", app.Namespace, app.Name, err, ErrNoSplit)
 	}
-	return split, nil
+	return Live{Split: split, By: kube.LastWriter(object.GetManagedFields(), "http"), object: object}, nil
+}
+
+// LiveSplit is the split that ReadLive reads.
+func LiveSplit(ctx context.Context, c *kube.Client, app App) (Split, error) {
+	live, err := ReadLive(ctx, c, app)
+	return live.Split, err
 }
 
 // LiveHosts are the hosts of the app's VirtualService, the app's own name among them.

@@ -17,16 +17,22 @@ const fieldManager = "canary"
 
 // WriteSplit sets the weights in the app's VirtualService, and nothing else of
 // it. It is for a roll back that must not wait for anything; an update of the
-// stack writes the same later, with the rest of the object.
-func WriteSplit(ctx context.Context, c *kube.Client, app App, split Split) error {
+// stack writes the same later, with the rest of the object. read is what was read
+// before; the zero Live, or one that is out of date, is read anew.
+func WriteSplit(ctx context.Context, c *kube.Client, app App, read Live, split Split) error {
 	objects := c.Dynamic().Resource(virtualServices).Namespace(app.Namespace)
+	known := read.object
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		object, err := objects.Get(ctx, app.Name, metav1.GetOptions{})
-		if err != nil {
-			return err
+		object := known.DeepCopy()
+		known = nil
+		if object == nil {
+			var err error
+			if object, err = objects.Get(ctx, app.Name, metav1.GetOptions{}); err != nil {
+				return err
+			}
 		}
 		setSplit(object, split)
-		_, err = objects.Update(ctx, object, metav1.UpdateOptions{FieldManager: fieldManager})
+		_, err := objects.Update(ctx, object, metav1.UpdateOptions{FieldManager: fieldManager})
 		return err
 	})
 	return explainRefusal(app, err)
@@ -71,17 +77,6 @@ func subsetsOf(destinations []any) (bySubset map[string]map[string]any, host str
 		host, _, _ = unstructured.NestedString(entry, "destination", "host")
 	}
 	return bySubset, host, len(destinations) > 0
-}
-
-// SplitAuthor says who wrote the routes of the app's VirtualService last, and
-// when, as its managedFields tell: "kubectl-patch at 2026-11-26 20:15:04 UTC".
-// It is empty when the object does not tell.
-func SplitAuthor(ctx context.Context, c *kube.Client, app App) (string, error) {
-	object, err := virtualService(ctx, c, app)
-	if err != nil {
-		return "", err
-	}
-	return kube.LastWriter(object.GetManagedFields(), "http"), nil
 }
 
 // Ours reports whether the last writer of a field is the stack itself: Pulumi's

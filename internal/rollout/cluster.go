@@ -15,14 +15,12 @@ import (
 // Cluster is the app in a running cluster, as a rollout needs it. report gets lines
 // of progress.
 type Cluster interface {
-	// Split is the split in force, as the VirtualService says.
-	Split(ctx context.Context) (release.Split, error)
-	// Author says who wrote that split last, and when; "" is not known.
-	Author(ctx context.Context) (string, error)
+	// Live is the split in force, as the VirtualService says.
+	Live(ctx context.Context) (release.Live, error)
 	// CheckWritable tells whether the API server would take a change of the split.
 	CheckWritable(ctx context.Context) error
-	// Write writes a split into the VirtualService.
-	Write(ctx context.Context, split release.Split) error
+	// Write writes a split into the VirtualService that was read.
+	Write(ctx context.Context, read release.Live, split release.Split) error
 	// AnyReady reports whether a subset has a pod that can serve.
 	AnyReady(ctx context.Context, subset string) (bool, error)
 	// WaitReady waits for the wanted number of ready pods, by subset.
@@ -77,20 +75,16 @@ type liveApp struct {
 	links  *converge.Links
 }
 
-func (l liveApp) Split(ctx context.Context) (release.Split, error) {
-	return release.LiveSplit(ctx, l.client, l.app)
-}
-
-func (l liveApp) Author(ctx context.Context) (string, error) {
-	return release.SplitAuthor(ctx, l.client, l.app)
+func (l liveApp) Live(ctx context.Context) (release.Live, error) {
+	return release.ReadLive(ctx, l.client, l.app)
 }
 
 func (l liveApp) CheckWritable(ctx context.Context) error {
 	return release.CheckWritable(ctx, l.client, l.app)
 }
 
-func (l liveApp) Write(ctx context.Context, split release.Split) error {
-	return release.WriteSplit(ctx, l.client, l.app, split)
+func (l liveApp) Write(ctx context.Context, read release.Live, split release.Split) error {
+	return release.WriteSplit(ctx, l.client, l.app, read, split)
 }
 
 func (l liveApp) AnyReady(ctx context.Context, subset string) (bool, error) {

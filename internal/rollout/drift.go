@@ -77,7 +77,7 @@ func (r *Rollout) driftOf(kinds []string, counts func(drift.Change) bool) func(c
 // drift compares the VirtualService with the wanted split, and looks whether there
 // is a way in; it is nil where they cannot be read, which the wait itself tells.
 func (r *Rollout) drift(ctx context.Context, cluster Cluster) error {
-	inForce, err := cluster.Split(ctx)
+	inForce, err := cluster.Live(ctx)
 	const repair = "nothing was changed; `pulumi up --refresh` writes the configured split"
 	switch {
 	case apierrors.IsNotFound(err):
@@ -93,8 +93,8 @@ func (r *Rollout) drift(ctx context.Context, cluster Cluster) error {
 		return nil
 	}
 	by := ""
-	if author, err := cluster.Author(ctx); err == nil && author != "" {
-		by = ", as " + author + " wrote it"
+	if inForce.By != "" {
+		by = ", as " + inForce.By + " wrote it"
 	}
 	return &driftError{fmt.Sprintf("the VirtualService holds the split %s%s; the configuration says %s. This may be somebody's roll back: %s",
 		inForce, by, r.want.Split, repair)}

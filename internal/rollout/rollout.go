@@ -23,6 +23,10 @@ const warmTimeout = 10 * time.Second
 // istiod sends in between, for other reasons, may be taken for the split.
 const lookAge = 200 * time.Millisecond
 
+// readAge is how old a reading of the VirtualService may be when something is decided by
+// it: mostly the phases before the write come right after each other, and one is enough.
+const readAge = time.Second
+
 // podsGrace is how long pods may take to say what is wrong with them, once an object
 // was seen that somebody else changed.
 const podsGrace = time.Second
@@ -53,15 +57,35 @@ type Rollout struct {
 	before atomic.Pointer[converge.Before]
 	// rolledBack says that RollBack has written the split.
 	rolledBack atomic.Bool
+	// read is the last reading of the VirtualService; nil after a write.
+	read atomic.Pointer[reading]
+}
+
+type reading struct {
+	live release.Live
+	at   time.Time
 }
 
 // New is a rollout that has not begun.
 func New(want Wanted) *Rollout { return &Rollout{want: want} }
 
+// inForce is the split in force.
+func (r *Rollout) inForce(ctx context.Context, cluster Cluster) (release.Live, error) {
+	if read := r.read.Load(); read != nil && time.Since(read.at) < readAge {
+		return read.live, nil
+	}
+	at := time.Now()
+	live, err := cluster.Live(ctx)
+	if err == nil {
+		r.read.Store(&reading{live, at})
+	}
+	return live, err
+}
+
 // RollBack takes weight from the canary when it has more than is wanted, and waits
 // for the proxies.
 func (r *Rollout) RollBack(ctx context.Context, cluster Cluster, say Voice) error {
-	inForce, err := cluster.Split(ctx)
+	inForce, err := r.inForce(ctx, cluster)
 	switch {
 	case apierrors.IsNotFound(err), errors.Is(err, release.ErrNoSplit):
 		return nil // there is nothing to take weight from; the update writes it
@@ -72,18 +96,11 @@ func (r *Rollout) RollBack(ctx context.Context, cluster Cluster, say Voice) erro
 	}
 	// Each takes a turn to the API server and back.
 	var ready bool
-	var by string
 	var before *converge.Before
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		ready, err = cluster.AnyReady(groupCtx, release.Stable)
 		return err
-	})
-	group.Go(func() error {
-		if author, err := cluster.Author(groupCtx); err == nil && author != "" && !release.Ours(author) {
-			by = ", written by " + author
-		}
-		return nil
 	})
 	group.Go(func() error {
 		before = cluster.Look(groupCtx)
@@ -94,11 +111,16 @@ func (r *Rollout) RollBack(ctx context.Context, cluster Cluster, say Voice) erro
 	if err := group.Wait(); err != nil || !ready {
 		return err
 	}
+	by := ""
+	if inForce.By != "" && !release.Ours(inForce.By) {
+		by = ", written by " + inForce.By
+	}
 	say.Info(fmt.Sprintf("rolling back before anything else: the split in force is %s%s", inForce, by))
 	r.before.Store(before)
 	r.rolledBack.Store(true)
-	if err := cluster.Write(ctx, r.want.Split); err != nil {
-		return staysAsBefore(inForce, err)
+	r.read.Store(nil)
+	if err := cluster.Write(ctx, inForce, r.want.Split); err != nil {
+		return staysAsBefore(inForce.Split, err)
 	}
 	// Not whether the proxies can reach the subsets: a DestinationRule that somebody
 	// changed is written by the rest of the update, and looked at after it.
@@ -112,16 +134,16 @@ func (r *Rollout) Guard(ctx context.Context, cluster Cluster, say Voice) error {
 	if r.rolledBack.Load() {
 		return nil // the split has moved; what is written now is the rest of the object
 	}
-	inForce, err := cluster.Split(ctx)
+	inForce, err := r.inForce(ctx, cluster)
 	switch {
 	case err != nil: // the first update, or weights that somebody made impossible
 		if err := r.guardFirst(ctx, cluster, apierrors.IsNotFound(err), say); err != nil {
 			return err
 		}
 	case !inForce.Equal(r.want.Split):
-		return r.guardMove(ctx, cluster, inForce, say)
+		return r.guardMove(ctx, cluster, inForce.Split, say)
 	case r.want.CanaryAsked: // it may be new
-		if err := r.waitForGaining(ctx, cluster, inForce, say); err != nil {
+		if err := r.waitForGaining(ctx, cluster, inForce.Split, say); err != nil {
 			return fmt.Errorf("the routes stay as they are: %w", err)
 		}
 	} // else only the rest of the object changes

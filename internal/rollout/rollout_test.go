@@ -333,6 +333,21 @@ func TestGuardBlocked(t *testing.T) {
 	require.NoError(t, New(wanting(0)).Guard(t.Context(), unknown, silent()), "there is no split to keep")
 }
 
+// The VirtualService is read once before it is written.
+func TestOneReading(t *testing.T) {
+	t.Parallel()
+	app := &rollouttest.Cluster{InForce: release.Split{Stable: 50, Canary: 50}, LookAs: &converge.Before{}}
+	r := New(wanting(90))
+	require.NoError(t, r.RollBack(t.Context(), app, silent()))
+	require.NoError(t, r.CheckPodChange(t.Context(), app, release.Canary, []string{"image"}))
+	require.NoError(t, r.Guard(t.Context(), app, silent()))
+	require.Equal(t, 1, app.Readings, "the canary gains")
+
+	app = &rollouttest.Cluster{InForce: release.Split{Stable: 50, Canary: 50}, WriteErr: errors.New("istiod does not answer")}
+	require.Error(t, New(wanting(10)).RollBack(t.Context(), app, silent()))
+	require.Equal(t, 1, app.Readings, "the canary loses")
+}
+
 // What a roll back has written needs no guard: the rest of the update only records it.
 func TestGuardAfterRollBack(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,7 @@ const maxChanges = 3
 // version that was never meant to serve them. changes are those of the pods, a
 // line each.
 func (r *Rollout) CheckPodChange(ctx context.Context, cluster Cluster, subset string, changes []string) error {
-	inForce, err := cluster.Split(ctx)
+	inForce, err := r.inForce(ctx, cluster)
 	switch {
 	case apierrors.IsNotFound(err), errors.Is(err, release.ErrNoSplit):
 		return nil // nothing is known to be sent to it

@@ -45,6 +45,8 @@ type Cluster struct {
 
 	// ConvergedWith is what Converge was given.
 	ConvergedWith *converge.Before
+	// Readings is how often Live was asked.
+	Readings int
 
 	mu    sync.Mutex
 	calls []string
@@ -71,21 +73,19 @@ func (c *Cluster) Written(split release.Split) {
 	c.InForce, c.SplitErr = split, nil
 }
 
-// Split is InForce or SplitErr; it is not noted.
-func (c *Cluster) Split(context.Context) (release.Split, error) {
+// Live is InForce as of AuthorAs, or SplitErr; it is counted.
+func (c *Cluster) Live(context.Context) (release.Live, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.InForce, c.SplitErr
+	c.Readings++
+	return release.Live{Split: c.InForce, By: c.AuthorAs}, c.SplitErr
 }
-
-// Author is AuthorAs.
-func (c *Cluster) Author(context.Context) (string, error) { return c.AuthorAs, nil }
 
 // CheckWritable fails with WriteErr.
 func (c *Cluster) CheckWritable(context.Context) error { return c.WriteErr }
 
 // Write puts the split in force, or fails with WriteErr.
-func (c *Cluster) Write(_ context.Context, split release.Split) error {
+func (c *Cluster) Write(_ context.Context, _ release.Live, split release.Split) error {
 	c.Note("roll back to %s", split.Short())
 	if c.WriteErr != nil {
 		return c.WriteErr
