@@ -29,7 +29,7 @@ Written by `+"`make soak`"+` on %s.
 %d requests in %d rounds, **%d failed**. Each path (ingress: through the load balancer's port; mesh: from a pod with a
 sidecar) sends %v POST requests a second over kept connections, on time whatever the answers do, and none twice, and two
 requests a second that take 5 to 20 s (one of them a slow stream). The app is the test server as the user's image: it
-handles no signal. Failed is every answer other than 2xx, every transport error and every timeout (10 s, long ones 90 s).
+handles no signal. Failed is every answer other than 2xx, every transport error and every timeout (90 s).
 
 Outbound retries are off in the whole mesh (istioValues: istiod.meshConfig.defaultHttpRetryPolicy.attempts 0, seen in
 Envoy's own routes). Istio's inbound retry is hard-coded and stays: a sidecar sends a request to its own app again, twice
