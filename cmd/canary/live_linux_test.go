@@ -42,9 +42,9 @@ func (b busyCluster) Split(context.Context) (release.Split, error) {
 	return release.Split{Stable: stable, Canary: canary}, err
 }
 
-func (b busyCluster) Begin(context.Context) error {
+func (b busyCluster) Begin(context.Context) (meter.Reading, error) {
 	*b.since = time.Now()
-	return nil
+	return meter.Reading{}, nil
 }
 
 func (b busyCluster) Read(ctx context.Context) (meter.Reading, error) {

@@ -252,7 +252,7 @@ func (p *promoteCommand) run(ctx context.Context) error {
 	}
 	defer cluster.Close()
 	if record.Bake > 0 { // what cannot be counted is better told before anything changes
-		if err := cluster.Begin(ctx); err != nil {
+		if _, err := cluster.Begin(ctx); err != nil {
 			return fmt.Errorf("count the requests: %w", err)
 		}
 	}

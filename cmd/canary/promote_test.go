@@ -67,8 +67,10 @@ type idleCluster struct{ beginErr error }
 func (idleCluster) Split(context.Context) (release.Split, error) {
 	return release.Split{Stable: 1}, nil
 }
-func (idleCluster) Write(context.Context, release.Split) error  { return nil }
-func (c idleCluster) Begin(context.Context) error               { return c.beginErr }
+func (idleCluster) Write(context.Context, release.Split) error { return nil }
+func (c idleCluster) Begin(context.Context) (meter.Reading, error) {
+	return meter.Reading{}, c.beginErr
+}
 func (idleCluster) Read(context.Context) (meter.Reading, error) { return meter.Reading{}, nil }
 func (idleCluster) CanaryReady(context.Context) (int, error)    { return 1, nil }
 func (idleCluster) Describe(context.Context) []string           { return nil }

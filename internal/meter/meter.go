@@ -76,7 +76,7 @@ func nothing() Reading {
 }
 
 // Begin takes what the proxies have counted so far as nothing.
-func (m *Meter) Begin(ctx context.Context) error {
+func (m *Meter) Begin(ctx context.Context) (Reading, error) {
 	m.timed = time.Time{}
 	_, err := m.Read(ctx)
 	m.begun, m.reading = true, nothing()
@@ -84,7 +84,7 @@ func (m *Meter) Begin(ctx context.Context) error {
 		proxy.old = proxy.endpoints == nil
 		m.reading.Before.Add(proxy.times[release.Stable])
 	}
-	return err
+	return m.reading, err
 }
 
 // Read adds what the proxies have counted since the reading before. A proxy that came

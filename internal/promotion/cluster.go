@@ -33,7 +33,7 @@ type LiveCluster struct {
 
 // counter counts the requests of both subsets.
 type counter interface {
-	Begin(ctx context.Context) error
+	Begin(ctx context.Context) (meter.Reading, error)
 	Read(ctx context.Context) (meter.Reading, error)
 }
 
@@ -75,7 +75,7 @@ func (l *LiveCluster) WriteOrder(ctx context.Context, order string) error {
 }
 
 // Begin makes the counts begin at nothing.
-func (l *LiveCluster) Begin(ctx context.Context) error { return l.counter.Begin(ctx) }
+func (l *LiveCluster) Begin(ctx context.Context) (meter.Reading, error) { return l.counter.Begin(ctx) }
 
 // Read gives the counts since Begin.
 func (l *LiveCluster) Read(ctx context.Context) (meter.Reading, error) { return l.counter.Read(ctx) }

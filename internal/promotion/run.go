@@ -36,8 +36,8 @@ type Cluster interface {
 	Split(ctx context.Context) (release.Split, error)
 	// Write writes a split into the VirtualService.
 	Write(ctx context.Context, split release.Split) error
-	// Begin makes the counts begin at nothing, and Read gives them.
-	Begin(ctx context.Context) error
+	// Begin makes the counts begin at nothing, and Read gives them; both tell of before.
+	Begin(ctx context.Context) (meter.Reading, error)
 	Read(ctx context.Context) (meter.Reading, error)
 	// CanaryReady is how many pods of the canary can serve.
 	CanaryReady(ctx context.Context) (int, error)
@@ -127,10 +127,11 @@ func (p *Promotion) run(ctx context.Context, record *Record, stages []Stage, res
 		baked := stage.Bake && record.Bake > 0
 		stopWatch := func() *Judged { return nil }
 		if baked {
-			if err := p.Cluster.Begin(ctx); err != nil {
+			reading, err := p.Cluster.Begin(ctx)
+			if err != nil {
 				return &HeldError{fmt.Sprintf("before the step to %s %%: the requests cannot be counted: %v", stage.Weight, err)}
 			}
-			p.findSlow(ctx, record)
+			p.findSlow(record, reading.Before)
 			stopWatch = p.watch(ctx, record, stage)
 		}
 		var failed error
@@ -177,18 +178,14 @@ func (p *Promotion) run(ctx context.Context, record *Record, stages []Stage, res
 }
 
 // findSlow sets what a slow request is, unless that is known, by what stable took so far.
-func (p *Promotion) findSlow(ctx context.Context, record *Record) {
+func (p *Promotion) findSlow(record *Record, before envoy.Times) {
 	if record.MaxSlowdown == 0 {
 		return
 	}
-	reading, err := p.Cluster.Read(ctx)
-	if err != nil {
-		return
-	}
 	if record.SlowAfter == 0 {
-		record.SlowAfter = slowAfter(reading.Before)
+		record.SlowAfter = slowAfter(before)
 	}
-	switch _, all := reading.Before.Over(0); {
+	switch _, all := before.Over(0); {
 	case all == 0:
 		p.indent("slowness is not judged at this step: the proxies have no times of stable's requests. Those of an Istio of somebody else keep them " +
 			"when its meshConfig has defaultConfig.proxyStatsMatcher.inclusionRegexps with " + envoy.TimesKept + ", once their pods are started anew")
