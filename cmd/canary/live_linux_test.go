@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -23,6 +22,7 @@ import (
 	"canary/internal/judge"
 	"canary/internal/meter"
 	"canary/internal/prometheus"
+	"canary/internal/promotion"
 	"canary/internal/release"
 	"canary/internal/stack"
 )
@@ -74,7 +74,7 @@ func TestLiveHelper(t *testing.T) {
 			return &stack.Outputs{URL: "http://web.shop.localhost", Namespace: "shop", Name: "web"}, nil
 		},
 		updater: func(context.Context, string) (updater, error) { return f, nil },
-		promotion: func(stack.Secret, release.App, *prometheus.Source, *url.Userinfo) (promotionCluster, error) {
+		promotion: func(stack.Secret, release.App, promotion.Plan, prometheus.Access) (promotionCluster, error) {
 			return busyCluster{stack: f, since: new(time.Time)}, nil
 		},
 	}))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"canary/internal/prometheus"
 	"canary/internal/promotion"
 )
 
@@ -53,7 +54,7 @@ func (p *promoteCommand) order(ctx context.Context, word promotion.Word) error {
 	case word != promotion.Abort && record.By.Gone():
 		return fmt.Errorf("%v promoted %s and was interrupted: `canary promote --resume` goes on with it, and `canary promote --abort` ends it", record.By, record.Image)
 	}
-	cluster, err := p.env.promotion(s.kubeconfig, s.app, nil, nil)
+	cluster, err := p.env.promotion(s.kubeconfig, s.app, promotion.Plan{}, prometheus.Access{})
 	if err != nil {
 		return err
 	}

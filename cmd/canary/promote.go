@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,12 +32,12 @@ type promotionCluster interface {
 	Close()
 }
 
-func openPromotion(kubeconfig stack.Secret, app release.App, source *prometheus.Source, user *url.Userinfo) (promotionCluster, error) {
+func openPromotion(kubeconfig stack.Secret, app release.App, plan promotion.Plan, access prometheus.Access) (promotionCluster, error) {
 	client, err := clientOf(kubeconfig)
 	if err != nil {
 		return nil, err
 	}
-	return promotion.NewLiveCluster(client, app, source, prometheus.Access{User: user, Token: os.Getenv(prometheus.AccessVariable)})
+	return promotion.NewLiveCluster(client, app, plan, access)
 }
 
 type promoteCommand struct {
@@ -75,7 +74,9 @@ stable takes over what the canary has, image, canaryEnv and canaryPod, and all
 requests go back to stable. The stack's file then says what one would have
 written by hand.
 
-A request has failed when its status is 500 or above, or when it got no answer.
+A request has failed when its status is 500 or above, or when it got no answer, or
+when its status is among --failures. Then one without an answer has the status that
+the proxy gives in its place: 503, or 504 after its time.
 The canary is taken back as soon as it surely fails more than stable by more than
 --max-failures, or is slow more often by more than --max-slowdown, or none of its
 pods is ready; its pods are kept. It passes a step when it surely does not. Until
@@ -137,6 +138,7 @@ the split stays as it is, and --resume goes on.`,
 	flags.StringSliceVar(&p.plan.Steps, "steps", []string{"5", "25", "50", "100"}, "weights of the canary in percent; the last one is 100")
 	flags.DurationVar(&p.bake, "bake", 2*time.Minute, "how long each step is held at least (0: not at all, and nothing is judged)")
 	flags.DurationVar(&p.maxHold, "max-hold", 10*time.Minute, "how much longer a step is held while its requests do not tell, or the gate refuses")
+	flags.StringSliceVar((*[]string)(&p.plan.Failures), "failures", nil, "statuses that count as failures, such as 5xx,429 (default: 500 and above, and no answer)")
 	flags.Float64Var(&p.plan.MaxFailures, "max-failures", 0.01, "by how much the canary's share of failures may be larger than stable's")
 	flags.Float64Var(&p.plan.MaxSlowdown, "max-slowdown", 0.05, "by how much the canary's share of slow requests may be larger than stable's (0: slowness is not judged)")
 	flags.DurationVar(&p.slowAfter, "slow-after", 0, "what is slow (default: what it takes stable before the first step in all but one of 100 requests)")
@@ -180,12 +182,15 @@ func (p *promoteCommand) validate(cmd *cobra.Command) error {
 				problems = append(problems, fmt.Sprintf("--%s and --prometheus exclude each other: how long requests take is known of the proxies' own counters alone", flag))
 			}
 		}
+		if cmd.Flags().Changed("failures") {
+			problems = append(problems, "--failures and --prometheus exclude each other: --query-failures says what counts as a failure")
+		}
 	} else if !p.resume && (cmd.Flags().Changed("query-requests") || cmd.Flags().Changed("query-failures")) {
 		problems = append(problems, "--query-requests and --query-failures are for a Prometheus: give its address with --prometheus")
 	}
 	if p.resume {
 		for _, flag := range []string{
-			"image", "steps", "bake", "max-hold", "max-failures", "max-slowdown", "slow-after", "confidence", "query-requests", "query-failures", "keep-canary", "manual",
+			"image", "steps", "bake", "max-hold", "failures", "max-failures", "max-slowdown", "slow-after", "confidence", "query-requests", "query-failures", "keep-canary", "manual",
 		} {
 			if cmd.Flags().Changed(flag) {
 				problems = append(problems, fmt.Sprintf("--%s and --resume exclude each other: a promotion goes on as it was planned", flag))
@@ -246,7 +251,8 @@ func (p *promoteCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := p.env.promotion(s.kubeconfig, app, record.Prometheus, p.user)
+	access := prometheus.Access{User: p.user, Token: p.env.getenv(prometheus.AccessVariable)}
+	cluster, err := p.env.promotion(s.kubeconfig, app, record.Plan, access)
 	if err != nil {
 		return err
 	}
@@ -281,7 +287,7 @@ func (p *promoteCommand) run(ctx context.Context) error {
 // not disturbed by one.
 func (p *promoteCommand) drawn(record *promotion.Record) bool {
 	typed := record.Manual && p.env.keyboard != nil
-	return p.env.screen != nil && !typed && !p.plain && p.output == outputTable && os.Getenv("TERM") != "dumb"
+	return p.env.screen != nil && !typed && !p.plain && p.output == outputTable && p.env.getenv("TERM") != "dumb"
 }
 
 // recorded is the promotion that the stack knows, and whether its last update is done; nil
@@ -339,6 +345,9 @@ func (p *promoteCommand) show(record *promotion.Record, stages []promotion.Stage
 	p.say(fmt.Sprintf("promote %s as %s/%s:", record.Image, app.Namespace, app.Name))
 	if record.Prometheus != nil {
 		p.say("     the requests are counted by Prometheus at " + record.Prometheus.Address)
+	}
+	if len(record.Failures) > 0 {
+		p.say("     failures are answers with the status " + strings.Join(record.Failures, ", "))
 	}
 	for i, stage := range stages {
 		line := fmt.Sprintf("%3d. %s", i+1, stage.Name)

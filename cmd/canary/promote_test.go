@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -99,7 +98,7 @@ func (o orderedCluster) WriteOrder(_ context.Context, order string) error {
 func runWith(t *testing.T, f *fakeStack, order *string, variables map[string]string, args ...string) (code int, all string) {
 	t.Helper()
 	env, out := environmentOf(f)
-	env.promotion = func(stack.Secret, release.App, *prometheus.Source, *url.Userinfo) (promotionCluster, error) {
+	env.promotion = func(stack.Secret, release.App, promotion.Plan, prometheus.Access) (promotionCluster, error) {
 		return orderedCluster{order: order}, nil
 	}
 	env.getenv = func(name string) string { return variables[name] }
@@ -115,7 +114,7 @@ func environmentOf(f *fakeStack) (environment, *bytes.Buffer) {
 			return &stack.Outputs{URL: "http://web.shop.localhost", Namespace: "shop", Name: "web"}, nil
 		},
 		updater: func(context.Context, string) (updater, error) { return f, nil },
-		promotion: func(stack.Secret, release.App, *prometheus.Source, *url.Userinfo) (promotionCluster, error) {
+		promotion: func(stack.Secret, release.App, promotion.Plan, prometheus.Access) (promotionCluster, error) {
 			return idleCluster{}, nil
 		},
 		getenv: func(string) string { return "" },
@@ -150,6 +149,10 @@ func TestPromote(t *testing.T) {
 `
 	require.Equal(t, plan, all)
 	require.Empty(t, f.messages)
+
+	code, all = runOn(t, f, "promote", "--image", "shop:2", "--bake", "0", "--dry-run", "--failures", "5xx,429")
+	require.Zero(t, code)
+	require.Contains(t, all, "promote shop:2 as shop/web:\n     failures are answers with the status 5xx, 429\n  1. the canary")
 
 	code, all = runOn(t, f, "promote", "--image", "shop:2", "--steps", "50,100", "--bake", "0")
 	require.Zero(t, code, all)
@@ -220,6 +223,7 @@ func TestPromoteByPrometheus(t *testing.T) {
 		{"resumed without", "--resume --prometheus http://new", underWay(promotion.Runner{Host: "elsewhere"}), exitCannot, "this promotion was planned without --prometheus", nil, ""},
 		{"resumed with queries", "--resume --query-failures x", planned, exitCannot, "--query-failures and --resume exclude each other", nil, ""},
 		{"no address", "--image shop:2 --query-failures x", "", exitCannot, "--query-requests and --query-failures are for a Prometheus: give its address with --prometheus", nil, ""},
+		{"other failures", "--image shop:2 --prometheus http://p --failures 5xx", "", exitCannot, "--failures and --prometheus exclude each other: --query-failures says", nil, ""},
 		{"wrong", "--image shop:2 --prometheus p:9090 --query-failures x", "", exitCannot, `--prometheus is "p:9090", allowed is a URL`, nil, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -228,8 +232,8 @@ func TestPromoteByPrometheus(t *testing.T) {
 			env, out := environmentOf(f)
 			var got *prometheus.Source
 			user := ""
-			env.promotion = func(_ stack.Secret, _ release.App, source *prometheus.Source, given *url.Userinfo) (promotionCluster, error) {
-				got, user = source, given.String()
+			env.promotion = func(_ stack.Secret, _ release.App, plan promotion.Plan, access prometheus.Access) (promotionCluster, error) {
+				got, user = plan.Prometheus, access.User.String()
 				return idleCluster{errors.New("no Prometheus")}, nil
 			}
 			require.Equal(t, tc.code, run(t.Context(), append([]string{"promote"}, strings.Fields(tc.args)...), env), out)

@@ -19,6 +19,7 @@ type fakeProxies struct {
 	pages   map[string][]envoy.Endpoint
 	times   map[string]map[string]envoy.Times
 	silent  map[string]bool
+	broken  map[string]error
 	err     error
 }
 
@@ -30,7 +31,7 @@ func (f *fakeProxies) Endpoints(_ context.Context, p envoy.Proxy) ([]envoy.Endpo
 	if f.silent[p.UID] {
 		return nil, errors.New("silent")
 	}
-	return f.pages[p.UID], nil
+	return f.pages[p.UID], f.broken[p.UID]
 }
 
 func (f *fakeProxies) Times(_ context.Context, p envoy.Proxy) (map[string]envoy.Times, error) {
@@ -154,4 +155,16 @@ func TestTimes(t *testing.T) {
 
 		require.Equal(t, envoy.Times{5: 3}, begin(t, m).Before)
 	})
+}
+
+// A proxy that never counts would seem to send no requests.
+func TestMeterOfProxyThatKeepsNothing(t *testing.T) {
+	t.Parallel()
+	f := &fakeProxies{proxies: []envoy.Proxy{gateway("a"), gateway("b")}, pages: map[string][]envoy.Endpoint{"a": page(1, 0, 0, 0)}, broken: map[string]error{"b": envoy.ErrNotKept}}
+	m := New(f)
+	_, err := m.Begin(t.Context())
+	require.ErrorIs(t, err, envoy.ErrNotKept)
+	require.ErrorContains(t, err, "proxy istio-system/gateway-b: it does not count its requests by status; ")
+	f.proxies[1].Ready = false
+	begin(t, m)
 }

@@ -187,8 +187,7 @@ func (p *Promotion) findSlow(record *Record, before envoy.Times) {
 	}
 	switch _, all := before.Over(0); {
 	case all == 0:
-		p.indent("slowness is not judged at this step: the proxies have no times of stable's requests. Those of an Istio of somebody else keep them " +
-			"when its meshConfig has defaultConfig.proxyStatsMatcher.inclusionRegexps with " + envoy.TimesKept + ", once their pods are started anew")
+		p.indent("slowness is not judged at this step: the proxies have no times of stable's requests. Those of an Istio of somebody else keep them " + envoy.KeptWhen)
 	case record.SlowAfter == 0:
 		p.indent(fmt.Sprintf("slowness is not judged at this step: stable has answered only %d requests before it, and it takes %d to tell what is slow; --slow-after says it too", all, leastTimes))
 	}
