@@ -45,7 +45,8 @@ func (p *promoteCommand) order(ctx context.Context, word promotion.Word) error {
 	if err != nil {
 		return err
 	}
-	record, _, err := recorded(ctx, s.updater, s.settings)
+	known, err := recorded(ctx, s.updater, s.settings)
+	record := known.record
 	switch {
 	case err != nil:
 		return err

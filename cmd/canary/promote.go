@@ -235,13 +235,23 @@ func (p *promoteCommand) run(ctx context.Context) error {
 		return err
 	}
 	app := s.app
-	record, done, err := p.record(ctx, s.updater, s.settings)
+	known, err := recorded(ctx, s.updater, s.settings)
+	if err != nil {
+		return err
+	}
+	record, err := p.record(known.record, s.settings)
 	if err != nil {
 		return err
 	}
 	stages, err := promotion.Stages(record.Plan, s.settings)
 	if err != nil {
 		return err
+	}
+	if p.resume {
+		if changed := promotion.Changed(record, stages, known.last, s.settings); len(changed) > 0 {
+			return fmt.Errorf("the stack's file has changed since the promotion was interrupted: %s. `pulumi config refresh` brings back all that its last update had, "+
+				"`pulumi config set` one key; then --resume goes on. `canary rollback` ends the promotion instead, and keeps what else has changed", strings.Join(changed, "; "))
+		}
 	}
 	p.show(record, stages, app)
 	if p.dryRun {
@@ -276,7 +286,7 @@ func (p *promoteCommand) run(ctx context.Context) error {
 		p.view = live.Start(p.env.screen, app.Namespace+"/"+app.Name, record, stages, p.env.now)
 		run.Look = p.view.Look
 	}
-	err = run.Run(ctx, record, stages, done)
+	err = run.Run(ctx, record, stages, known.done)
 	if p.view != nil {
 		p.view.End()
 	}
@@ -290,54 +300,54 @@ func (p *promoteCommand) drawn(record *promotion.Record) bool {
 	return p.env.screen != nil && !typed && !p.plain && p.output == outputTable && p.env.getenv("TERM") != "dumb"
 }
 
-// recorded is the promotion that the stack knows, and whether its last update is done; nil
-// is none.
-func recorded(ctx context.Context, updater updater, settings map[string]stack.Value) (*promotion.Record, bool, error) {
-	last, succeeded, err := updater.Last(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	record, err := promotion.ParseRecord(last[promotion.Key].Text)
-	if err != nil || record != nil {
-		return record, succeeded, err
-	}
-	// An update that was killed is in no history.
-	record, err = promotion.ParseRecord(settings[promotion.Key].Text)
-	return record, false, err
+// known is what the stack knows of its last promotion.
+type known struct {
+	record *promotion.Record // nil is that there is none
+	done   bool              // the update of its stage
+	last   map[string]stack.Value
 }
 
-// record is the promotion to run, and whether the update of its stage is done.
-func (p *promoteCommand) record(ctx context.Context, updater updater, settings map[string]stack.Value) (*promotion.Record, bool, error) {
-	record, succeeded, err := recorded(ctx, updater, settings)
-	if err != nil {
-		return nil, false, err
+func recorded(ctx context.Context, updater updater, settings map[string]stack.Value) (k known, err error) {
+	if k.last, k.done, err = updater.Last(ctx); err != nil {
+		return k, err
 	}
+	if k.record, err = promotion.ParseRecord(k.last[promotion.Key].Text); err != nil || k.record != nil {
+		return k, err
+	}
+	// An update that was killed is in no history.
+	k.done = false
+	k.record, err = promotion.ParseRecord(settings[promotion.Key].Text)
+	return k, err
+}
+
+// record is the promotion to run, by the one that the stack knows.
+func (p *promoteCommand) record(record *promotion.Record, settings map[string]stack.Value) (*promotion.Record, error) {
 	if record.UnderWay() && record.By.Runs() {
-		return nil, false, fmt.Errorf("%v promotes %s since %s and is at stage %d; `canary status --watch` shows it, and `canary rollback` ends it",
+		return nil, fmt.Errorf("%v promotes %s since %s and is at stage %d; `canary status --watch` shows it, and `canary rollback` ends it",
 			record.By, record.Image, record.Begun.Format(time.DateTime), record.Stage+1)
 	}
 	switch {
 	case p.resume && !record.UnderWay():
-		return nil, false, errors.New("no promotion was interrupted: `canary promote --image IMAGE` begins one")
+		return nil, errors.New("no promotion was interrupted: `canary promote --image IMAGE` begins one")
 	case p.resume:
 		record.Interrupted, record.By = record.By, promotion.Me()
 		switch given := p.plan.Prometheus; {
 		case given == nil:
 		case record.Prometheus == nil:
-			return nil, false, errors.New("this promotion was planned without --prometheus, and goes on as it was planned")
+			return nil, errors.New("this promotion was planned without --prometheus, and goes on as it was planned")
 		default:
 			record.Prometheus.Address = given.Address
 		}
-		return record, succeeded, nil
+		return record, nil
 	case record.UnderWay():
-		return nil, false, fmt.Errorf("%v has promoted %s since %s, was interrupted at stage %d, or still runs on its machine: "+
+		return nil, fmt.Errorf("%v has promoted %s since %s, was interrupted at stage %d, or still runs on its machine: "+
 			"`canary promote --resume` goes on with it, and `canary rollback` ends it", record.By, record.Image, record.Begun.Format(time.DateTime), record.Stage+1)
 	}
 	if err := promotion.Ready(settings); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	now := p.env.now()
-	return &promotion.Record{Plan: p.plan, ID: strconv.FormatInt(now.UnixNano(), 36), By: promotion.Me(), Begun: now.UTC().Truncate(time.Second)}, false, nil
+	return &promotion.Record{Plan: p.plan, ID: strconv.FormatInt(now.UnixNano(), 36), By: promotion.Me(), Begun: now.UTC().Truncate(time.Second)}, nil
 }
 
 // show prints the plan.

@@ -181,7 +181,11 @@ func TestPromoteWhatIsUnderWay(t *testing.T) {
 		{"interrupted", begin, settings(), settings("promotion", underWay(gone)), exitCannot, "ann on elsewhere (process 7) has promoted shop:2 since 2026-11-27 11:00:00, was interrupted at stage 2"},
 		{"interrupted in the first update", begin, settings("promotion", underWay(gone)), nil, exitCannot, "has promoted shop:2"},
 		{"running", resume, settings(), settings("promotion", underWay(running)), exitCannot, "promotes shop:2 since 2026-11-27 11:00:00 and is at stage 2"},
-		{"resumed", resume, settings("stableImage", "shop:1"), settings("promotion", underWay(gone)), 0, "1. the canary gets shop:2 (done)"},
+		{"resumed", resume, settings(), settings("promotion", underWay(gone)), 0, "1. the canary gets shop:2 (done)"},
+		{
+			"resumed after a change", resume, settings("canaryWeight", "7", "canaryImage", "shop:2"), settings("promotion", underWay(gone), "canaryWeight", "100", "canaryImage", "shop:2"),
+			exitCannot, "canary: the stack's file has changed since the promotion was interrupted: canaryWeight is 7 and was 100. `pulumi config refresh` brings back",
+		},
 		{"nothing to resume", resume, settings(), settings(), exitCannot, "no promotion was interrupted"},
 		{"not the stack's own", begin, settings("promotion", "[]"), nil, exitCannot, "the stack's configuration promotion is not what `canary promote` wrote"},
 		{"canary serves already", begin, settings("stableImage", "shop:1", "canaryWeight", "5"), nil, exitCannot, "canaryWeight is 5, and a promotion begins at 0"},
@@ -228,7 +232,7 @@ func TestPromoteByPrometheus(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			f := &fakeStack{settings: settings("stableImage", "shop:1"), last: settings("promotion", tc.record)}
+			f := &fakeStack{settings: settings("stableImage", "shop:1"), last: settings("stableImage", "shop:1", "promotion", tc.record)}
 			env, out := environmentOf(f)
 			var got *prometheus.Source
 			user := ""
