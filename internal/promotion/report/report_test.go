@@ -112,7 +112,7 @@ func TestFind(t *testing.T) {
 		{"ended", by("my own"), "", Ended, 3, 0},
 		{"the last update failed", failed, "", Held, 7, 4},
 		{"elsewhere", promoted[:3], "", Unknown, 3, 1},
-		{"under way", here(os.Getpid()), "", UnderWay, 1, 0},
+		{"under way", here(os.Getppid()), "", UnderWay, 1, 0},
 		{"held", here(gone.Process.Pid), "", Held, 1, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
