@@ -107,6 +107,20 @@ func run(ctx context.Context, args []string, env environment) int {
 	return exitCannot
 }
 
+// The values of --output.
+const (
+	outputTable = "table"
+	outputJSON  = "json"
+)
+
+// checkOutput refuses other values of --output.
+func checkOutput(output string) error {
+	if output != outputTable && output != outputJSON {
+		return fmt.Errorf("--output is %q, allowed are table, json", output)
+	}
+	return nil
+}
+
 // exitCode ends the program without a message: the output says it all.
 type exitCode int
 

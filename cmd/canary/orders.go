@@ -27,14 +27,16 @@ func (o orders) word() promotion.Word {
 	return ""
 }
 
-// validate allows nothing beside an order but the stack.
+// validate allows nothing beside an order but the stack and the output.
 func (o orders) validate(cmd *cobra.Command) error {
 	allowed := 1
-	if cmd.Flags().Changed("stack") {
-		allowed++
+	for _, flag := range []string{"stack", "output"} {
+		if cmd.Flags().Changed(flag) {
+			allowed++
+		}
 	}
 	if cmd.Flags().NFlag() > allowed {
-		return fmt.Errorf("--%s is for a promotion that runs; beside it only --stack is allowed", o.word())
+		return fmt.Errorf("--%s is for a promotion that runs; beside it only --stack and --output are allowed", o.word())
 	}
 	return nil
 }
@@ -74,6 +76,8 @@ func (p *promoteCommand) order(ctx context.Context, word promotion.Word) error {
 	if word == promotion.Pause {
 		what = "begins no further stage until `canary promote --continue`; its canary is judged on"
 	}
-	p.say(fmt.Sprintf("the promotion of %s by %v %s", record.Image, record.By, what))
+	line := fmt.Sprintf("the promotion of %s by %v %s", record.Image, record.By, what)
+	p.say(line)
+	p.event(promotion.Event{Time: p.env.now(), Stage: string(word), Reason: line})
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sebdah/goldie/v2"
 	"github.com/stretchr/testify/require"
 
 	"canary/internal/meter"
@@ -163,7 +164,17 @@ func TestPromote(t *testing.T) {
 	f = &fakeStack{settings: settings("stableImage", "shop:1"), err: errors.New("0 of 1 pods ready")}
 	code, all = runOn(t, f, "promote", "--image", "shop:2", "--bake", "0", "--output", "json")
 	require.Equal(t, exitHeld, code)
-	require.JSONEq(t, `{"time":"2026-11-27T12:00:00Z","stage":"the canary gets shop:2","weight":"0","error":"0 of 1 pods ready"}`, all)
+	goldie.New(t).Assert(t, "promote-held-json", []byte(all))
+}
+
+func TestPromoteForPrograms(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string]string{"promote-json": "", "promote-plan-json": "--dry-run"} {
+		code, all := runOn(t, &fakeStack{settings: settings("stableImage", "shop:1")},
+			append([]string{"promote", "--image", "shop:2", "--steps", "50,100", "--bake", "0", "--failures", "5xx,429", "--output", "json"}, strings.Fields(args)...)...)
+		require.Zero(t, code, all)
+		goldie.New(t).Assert(t, name, []byte(all))
+	}
 }
 
 func TestPromoteWhatIsUnderWay(t *testing.T) {
@@ -258,6 +269,13 @@ func TestRollback(t *testing.T) {
 	require.Equal(t, "served\nall requests go to stable, after 0.0 s\n", all)
 	require.Equal(t, settings("canaryWeight", "0"), f.settings)
 	require.Equal(t, []string{"canary rollback"}, f.messages)
+
+	code, all = runOn(t, f, "rollback", "--output", "json")
+	require.Zero(t, code)
+	goldie.New(t).Assert(t, "rollback-json", []byte(all))
+	code, all = runOn(t, f, "rollback", "--output", "yaml")
+	require.Equal(t, exitCannot, code)
+	require.Equal(t, "canary: --output is \"yaml\", allowed are table, json; `canary rollback --help` lists what is allowed\n", all)
 
 	f.err = errors.New("the API server does not answer")
 	code, all = runOn(t, f, "rollback")

@@ -78,16 +78,19 @@ type Promotion struct {
 	heeded Order
 }
 
-// Event is something that happened.
+// Event is something that happened. Its JSON form is an interface: fields may be added, and
+// none is renamed or removed.
 type Event struct {
 	Time    time.Time `json:"time"`
 	Stage   string    `json:"stage"`
-	Weight  string    `json:"weight"`
+	Weight  string    `json:"weight,omitempty"`
 	Seconds float64   `json:"seconds,omitempty"`
 	Seen    *Seen     `json:"seen,omitempty"`
 	Doubts  []string  `json:"doubts,omitempty"`
 	Error   string    `json:"error,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
+	// Outcome is that of the promotion, in its last event: Promoted, TakenBack, Held or Failed.
+	Outcome string `json:"outcome,omitempty"`
 }
 
 // TakenBackError says that the canary was sick, and serves nothing any more.

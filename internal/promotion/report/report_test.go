@@ -38,6 +38,11 @@ func TestWrite(t *testing.T) {
 			require.NoError(t, r.Write(&page))
 			require.NotRegexp(t, `(?i)<(script|link|img|iframe|object)|(src|href)=|url\(|@import`, page.String(), "it needs nothing else")
 			goldie.New(t, goldie.WithNameSuffix(".golden.html")).Assert(t, name, page.Bytes())
+			r.Record.Judged = r.Record.Judged[:1]
+			r.Record.Judged[0].Samples = r.Record.Judged[0].Samples[:1]
+			var object bytes.Buffer
+			require.NoError(t, r.JSON(&object))
+			goldie.New(t, goldie.WithNameSuffix(".golden.json")).Assert(t, name, object.Bytes())
 		})
 	}
 }
