@@ -47,6 +47,16 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+func TestWriteFailures(t *testing.T) {
+	t.Parallel()
+	r, err := Find(historyOf(t, "promoted"), "")
+	require.NoError(t, err)
+	r.Record.Failures = []string{"5xx", "429"}
+	var page bytes.Buffer
+	require.NoError(t, r.Write(&page))
+	require.Contains(t, page.String(), "A request has failed when its status is among 5xx, 429.</footer>")
+}
+
 // What the history says is text, wherever it stands.
 func TestWriteEscapes(t *testing.T) {
 	t.Parallel()
