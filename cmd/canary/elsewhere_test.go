@@ -150,10 +150,15 @@ func TestOrders(t *testing.T) {
 		{"pause", "--pause", elsewhere, 0, "the promotion of shop:2 by ann on elsewhere (process 7) begins no further stage until `canary promote --continue`; its canary is judged on", "pause"},
 		{"continue", "--continue --stack dev", elsewhere, 0, "the promotion of shop:2 by ann on elsewhere (process 7) goes on", "continue"},
 		{"abort", "--abort", elsewhere, 0, "rolling back: aborted by " + promotion.Me().String(), "abort"},
+		{
+			"for programs", "--pause --output json", elsewhere, 0,
+			`{"time":"2026-11-27T12:00:00Z","stage":"pause","reason":"the promotion of shop:2 by ann on elsewhere (process 7) begins no further stage`, "pause",
+		},
+		{"wrong output", "--pause --output x", elsewhere, exitCannot, `--output is "x", allowed are table, json`, ""},
 		{"gone", "--pause", gone, exitCannot, "was interrupted: `canary promote --resume` goes on with it, and `canary promote --abort` ends it", ""},
 		{"abort what is gone", "--abort", gone, 0, "done after 0.0 s: all requests go to stable", "abort"},
-		{"two", "--pause --continue", elsewhere, exitCannot, "--pause is for a promotion that runs; beside it only --stack is allowed", ""},
-		{"with a plan", "--abort --image shop:3", elsewhere, exitCannot, "--abort is for a promotion that runs; beside it only --stack is allowed", ""},
+		{"two", "--pause --continue", elsewhere, exitCannot, "--pause is for a promotion that runs; beside it only --stack and --output are allowed", ""},
+		{"with a plan", "--abort --image shop:3", elsewhere, exitCannot, "--abort is for a promotion that runs; beside it only --stack and --output are allowed", ""},
 		{"none", "--pause", promotion.Runner{}, exitCannot, "no promotion is under way: `canary promote --image IMAGE` begins one", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

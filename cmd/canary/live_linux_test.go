@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -23,6 +22,7 @@ import (
 	"canary/internal/judge"
 	"canary/internal/meter"
 	"canary/internal/prometheus"
+	"canary/internal/promotion"
 	"canary/internal/release"
 	"canary/internal/stack"
 )
@@ -42,9 +42,9 @@ func (b busyCluster) Split(context.Context) (release.Split, error) {
 	return release.Split{Stable: stable, Canary: canary}, err
 }
 
-func (b busyCluster) Begin(context.Context) error {
+func (b busyCluster) Begin(context.Context) (meter.Reading, error) {
 	*b.since = time.Now()
-	return nil
+	return meter.Reading{}, nil
 }
 
 func (b busyCluster) Read(ctx context.Context) (meter.Reading, error) {
@@ -74,7 +74,7 @@ func TestLiveHelper(t *testing.T) {
 			return &stack.Outputs{URL: "http://web.shop.localhost", Namespace: "shop", Name: "web"}, nil
 		},
 		updater: func(context.Context, string) (updater, error) { return f, nil },
-		promotion: func(stack.Secret, release.App, *prometheus.Source, *url.Userinfo) (promotionCluster, error) {
+		promotion: func(stack.Secret, release.App, promotion.Plan, prometheus.Access) (promotionCluster, error) {
 			return busyCluster{stack: f, since: new(time.Time)}, nil
 		},
 	}))
@@ -130,7 +130,7 @@ func TestLive(t *testing.T) {
 		{"to its end", promote + "1s", false, 0, true, "the stack's file has changed: commit it"},
 		{"interrupted", promote + "1h", true, exitHeld, true, "`canary promote --resume` goes on with it, and `canary rollback` takes the requests from the canary"},
 		{"plain", promote + "0 --plain", false, 0, false, "the stack's file has changed: commit it"},
-		{"json", promote + "0 --output json", false, 0, false, `"stage":"all requests go to stable, and the canary goes","weight":"0"`},
+		{"json", promote + "0 --output json", false, 0, false, `,"outcome":"promoted"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

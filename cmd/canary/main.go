@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"canary/internal/prometheus"
+	"canary/internal/promotion"
 	"canary/internal/release"
 	"canary/internal/stack"
 )
@@ -39,7 +39,7 @@ type environment struct {
 	connect func(kubeconfig stack.Secret) (cluster, error)
 	// updater changes the stack, and promotion watches the cluster, for promote.
 	updater   func(ctx context.Context, stackName string) (updater, error)
-	promotion func(kubeconfig stack.Secret, app release.App, source *prometheus.Source, user *url.Userinfo) (promotionCluster, error)
+	promotion func(kubeconfig stack.Secret, app release.App, plan promotion.Plan, access prometheus.Access) (promotionCluster, error)
 	// historian reads the stack's history, for report.
 	historian func(ctx context.Context, stackName string) (historian, error)
 	// keyboard is stdin when it is a terminal, otherwise nil; getenv is os.Getenv.
@@ -105,6 +105,20 @@ func run(ctx context.Context, args []string, env environment) int {
 	}
 	fmt.Fprintf(env.stderr, "canary: %v\n", err)
 	return exitCannot
+}
+
+// The values of --output.
+const (
+	outputTable = "table"
+	outputJSON  = "json"
+)
+
+// checkOutput refuses other values of --output.
+func checkOutput(output string) error {
+	if output != outputTable && output != outputJSON {
+		return fmt.Errorf("--output is %q, allowed are table, json", output)
+	}
+	return nil
 }
 
 // exitCode ends the program without a message: the output says it all.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"canary/internal/prometheus"
 	"canary/internal/promotion"
 )
 
@@ -26,14 +27,16 @@ func (o orders) word() promotion.Word {
 	return ""
 }
 
-// validate allows nothing beside an order but the stack.
+// validate allows nothing beside an order but the stack and the output.
 func (o orders) validate(cmd *cobra.Command) error {
 	allowed := 1
-	if cmd.Flags().Changed("stack") {
-		allowed++
+	for _, flag := range []string{"stack", "output"} {
+		if cmd.Flags().Changed(flag) {
+			allowed++
+		}
 	}
 	if cmd.Flags().NFlag() > allowed {
-		return fmt.Errorf("--%s is for a promotion that runs; beside it only --stack is allowed", o.word())
+		return fmt.Errorf("--%s is for a promotion that runs; beside it only --stack and --output are allowed", o.word())
 	}
 	return nil
 }
@@ -44,7 +47,8 @@ func (p *promoteCommand) order(ctx context.Context, word promotion.Word) error {
 	if err != nil {
 		return err
 	}
-	record, _, err := recorded(ctx, s.updater, s.settings)
+	known, err := recorded(ctx, s.updater, s.settings)
+	record := known.record
 	switch {
 	case err != nil:
 		return err
@@ -53,7 +57,7 @@ func (p *promoteCommand) order(ctx context.Context, word promotion.Word) error {
 	case word != promotion.Abort && record.By.Gone():
 		return fmt.Errorf("%v promoted %s and was interrupted: `canary promote --resume` goes on with it, and `canary promote --abort` ends it", record.By, record.Image)
 	}
-	cluster, err := p.env.promotion(s.kubeconfig, s.app, nil, nil)
+	cluster, err := p.env.promotion(s.kubeconfig, s.app, promotion.Plan{}, prometheus.Access{})
 	if err != nil {
 		return err
 	}
@@ -72,6 +76,8 @@ func (p *promoteCommand) order(ctx context.Context, word promotion.Word) error {
 	if word == promotion.Pause {
 		what = "begins no further stage until `canary promote --continue`; its canary is judged on"
 	}
-	p.say(fmt.Sprintf("the promotion of %s by %v %s", record.Image, record.By, what))
+	line := fmt.Sprintf("the promotion of %s by %v %s", record.Image, record.By, what)
+	p.say(line)
+	p.event(promotion.Event{Time: p.env.now(), Stage: string(word), Reason: line})
 	return nil
 }

@@ -1,12 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,12 +33,12 @@ type promotionCluster interface {
 	Close()
 }
 
-func openPromotion(kubeconfig stack.Secret, app release.App, source *prometheus.Source, user *url.Userinfo) (promotionCluster, error) {
+func openPromotion(kubeconfig stack.Secret, app release.App, plan promotion.Plan, access prometheus.Access) (promotionCluster, error) {
 	client, err := clientOf(kubeconfig)
 	if err != nil {
 		return nil, err
 	}
-	return promotion.NewLiveCluster(client, app, source, prometheus.Access{User: user, Token: os.Getenv(prometheus.AccessVariable)})
+	return promotion.NewLiveCluster(client, app, plan, access)
 }
 
 type promoteCommand struct {
@@ -75,7 +75,9 @@ stable takes over what the canary has, image, canaryEnv and canaryPod, and all
 requests go back to stable. The stack's file then says what one would have
 written by hand.
 
-A request has failed when its status is 500 or above, or when it got no answer.
+A request has failed when its status is 500 or above, or when it got no answer, or
+when its status is among --failures. Then one without an answer has the status that
+the proxy gives in its place: 503, or 504 after its time.
 The canary is taken back as soon as it surely fails more than stable by more than
 --max-failures, or is slow more often by more than --max-slowdown, or none of its
 pods is ready; its pods are kept. It passes a step when it surely does not. Until
@@ -137,6 +139,7 @@ the split stays as it is, and --resume goes on.`,
 	flags.StringSliceVar(&p.plan.Steps, "steps", []string{"5", "25", "50", "100"}, "weights of the canary in percent; the last one is 100")
 	flags.DurationVar(&p.bake, "bake", 2*time.Minute, "how long each step is held at least (0: not at all, and nothing is judged)")
 	flags.DurationVar(&p.maxHold, "max-hold", 10*time.Minute, "how much longer a step is held while its requests do not tell, or the gate refuses")
+	flags.StringSliceVar((*[]string)(&p.plan.Failures), "failures", nil, "statuses that count as failures, such as 5xx,429 (default: 500 and above, and no answer)")
 	flags.Float64Var(&p.plan.MaxFailures, "max-failures", 0.01, "by how much the canary's share of failures may be larger than stable's")
 	flags.Float64Var(&p.plan.MaxSlowdown, "max-slowdown", 0.05, "by how much the canary's share of slow requests may be larger than stable's (0: slowness is not judged)")
 	flags.DurationVar(&p.slowAfter, "slow-after", 0, "what is slow (default: what it takes stable before the first step in all but one of 100 requests)")
@@ -161,12 +164,13 @@ the split stays as it is, and --resume goes on.`,
 }
 
 func (p *promoteCommand) validate(cmd *cobra.Command) error {
+	wrong := checkOutput(p.output)
 	if p.orders.word() != "" {
-		return p.orders.validate(cmd)
+		return cmp.Or(wrong, p.orders.validate(cmd))
 	}
 	problems := p.elsewhere.problems(p.env.getenv)
-	if p.output != outputTable && p.output != outputJSON {
-		problems = append(problems, fmt.Sprintf("--output is %q, allowed are table, json", p.output))
+	if wrong != nil {
+		problems = append(problems, wrong.Error())
 	}
 	if p.address != "" {
 		source := p.source
@@ -180,12 +184,15 @@ func (p *promoteCommand) validate(cmd *cobra.Command) error {
 				problems = append(problems, fmt.Sprintf("--%s and --prometheus exclude each other: how long requests take is known of the proxies' own counters alone", flag))
 			}
 		}
+		if cmd.Flags().Changed("failures") {
+			problems = append(problems, "--failures and --prometheus exclude each other: --query-failures says what counts as a failure")
+		}
 	} else if !p.resume && (cmd.Flags().Changed("query-requests") || cmd.Flags().Changed("query-failures")) {
 		problems = append(problems, "--query-requests and --query-failures are for a Prometheus: give its address with --prometheus")
 	}
 	if p.resume {
 		for _, flag := range []string{
-			"image", "steps", "bake", "max-hold", "max-failures", "max-slowdown", "slow-after", "confidence", "query-requests", "query-failures", "keep-canary", "manual",
+			"image", "steps", "bake", "max-hold", "failures", "max-failures", "max-slowdown", "slow-after", "confidence", "query-requests", "query-failures", "keep-canary", "manual",
 		} {
 			if cmd.Flags().Changed(flag) {
 				problems = append(problems, fmt.Sprintf("--%s and --resume exclude each other: a promotion goes on as it was planned", flag))
@@ -230,13 +237,23 @@ func (p *promoteCommand) run(ctx context.Context) error {
 		return err
 	}
 	app := s.app
-	record, done, err := p.record(ctx, s.updater, s.settings)
+	known, err := recorded(ctx, s.updater, s.settings)
+	if err != nil {
+		return err
+	}
+	record, err := p.record(known.record, s.settings)
 	if err != nil {
 		return err
 	}
 	stages, err := promotion.Stages(record.Plan, s.settings)
 	if err != nil {
 		return err
+	}
+	if p.resume {
+		if changed := promotion.Changed(record, stages, known.last, s.settings); len(changed) > 0 {
+			return fmt.Errorf("the stack's file has changed since the promotion was interrupted: %s. `pulumi config refresh` brings back all that its last update had, "+
+				"`pulumi config set` one key; then --resume goes on. `canary rollback` ends the promotion instead, and keeps what else has changed", strings.Join(changed, "; "))
+		}
 	}
 	p.show(record, stages, app)
 	if p.dryRun {
@@ -246,13 +263,14 @@ func (p *promoteCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := p.env.promotion(s.kubeconfig, app, record.Prometheus, p.user)
+	access := prometheus.Access{User: p.user, Token: p.env.getenv(prometheus.AccessVariable)}
+	cluster, err := p.env.promotion(s.kubeconfig, app, record.Plan, access)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
 	if record.Bake > 0 { // what cannot be counted is better told before anything changes
-		if err := cluster.Begin(ctx); err != nil {
+		if _, err := cluster.Begin(ctx); err != nil {
 			return fmt.Errorf("count the requests: %w", err)
 		}
 	}
@@ -270,7 +288,7 @@ func (p *promoteCommand) run(ctx context.Context) error {
 		p.view = live.Start(p.env.screen, app.Namespace+"/"+app.Name, record, stages, p.env.now)
 		run.Look = p.view.Look
 	}
-	err = run.Run(ctx, record, stages, done)
+	err = run.Run(ctx, record, stages, known.done)
 	if p.view != nil {
 		p.view.End()
 	}
@@ -281,71 +299,96 @@ func (p *promoteCommand) run(ctx context.Context) error {
 // not disturbed by one.
 func (p *promoteCommand) drawn(record *promotion.Record) bool {
 	typed := record.Manual && p.env.keyboard != nil
-	return p.env.screen != nil && !typed && !p.plain && p.output == outputTable && os.Getenv("TERM") != "dumb"
+	return p.env.screen != nil && !typed && !p.plain && p.output == outputTable && p.env.getenv("TERM") != "dumb"
 }
 
-// recorded is the promotion that the stack knows, and whether its last update is done; nil
-// is none.
-func recorded(ctx context.Context, updater updater, settings map[string]stack.Value) (*promotion.Record, bool, error) {
-	last, succeeded, err := updater.Last(ctx)
-	if err != nil {
-		return nil, false, err
+// known is what the stack knows of its last promotion.
+type known struct {
+	record *promotion.Record // nil is that there is none
+	done   bool              // the update of its stage
+	last   map[string]stack.Value
+}
+
+func recorded(ctx context.Context, updater updater, settings map[string]stack.Value) (k known, err error) {
+	if k.last, k.done, err = updater.Last(ctx); err != nil {
+		return k, err
 	}
-	record, err := promotion.ParseRecord(last[promotion.Key].Text)
-	if err != nil || record != nil {
-		return record, succeeded, err
+	if k.record, err = promotion.ParseRecord(k.last[promotion.Key].Text); err != nil || k.record != nil {
+		return k, err
 	}
 	// An update that was killed is in no history.
-	record, err = promotion.ParseRecord(settings[promotion.Key].Text)
-	return record, false, err
+	k.done = false
+	k.record, err = promotion.ParseRecord(settings[promotion.Key].Text)
+	return k, err
 }
 
-// record is the promotion to run, and whether the update of its stage is done.
-func (p *promoteCommand) record(ctx context.Context, updater updater, settings map[string]stack.Value) (*promotion.Record, bool, error) {
-	record, succeeded, err := recorded(ctx, updater, settings)
-	if err != nil {
-		return nil, false, err
-	}
+// record is the promotion to run, by the one that the stack knows.
+func (p *promoteCommand) record(record *promotion.Record, settings map[string]stack.Value) (*promotion.Record, error) {
 	if record.UnderWay() && record.By.Runs() {
-		return nil, false, fmt.Errorf("%v promotes %s since %s and is at stage %d; `canary status --watch` shows it, and `canary rollback` ends it",
+		return nil, fmt.Errorf("%v promotes %s since %s and is at stage %d; `canary status --watch` shows it, and `canary rollback` ends it",
 			record.By, record.Image, record.Begun.Format(time.DateTime), record.Stage+1)
 	}
 	switch {
 	case p.resume && !record.UnderWay():
-		return nil, false, errors.New("no promotion was interrupted: `canary promote --image IMAGE` begins one")
+		return nil, errors.New("no promotion was interrupted: `canary promote --image IMAGE` begins one")
 	case p.resume:
 		record.Interrupted, record.By = record.By, promotion.Me()
 		switch given := p.plan.Prometheus; {
 		case given == nil:
 		case record.Prometheus == nil:
-			return nil, false, errors.New("this promotion was planned without --prometheus, and goes on as it was planned")
+			return nil, errors.New("this promotion was planned without --prometheus, and goes on as it was planned")
 		default:
 			record.Prometheus.Address = given.Address
 		}
-		return record, succeeded, nil
+		return record, nil
 	case record.UnderWay():
-		return nil, false, fmt.Errorf("%v has promoted %s since %s, was interrupted at stage %d, or still runs on its machine: "+
+		return nil, fmt.Errorf("%v has promoted %s since %s, was interrupted at stage %d, or still runs on its machine: "+
 			"`canary promote --resume` goes on with it, and `canary rollback` ends it", record.By, record.Image, record.Begun.Format(time.DateTime), record.Stage+1)
 	}
 	if err := promotion.Ready(settings); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	now := p.env.now()
-	return &promotion.Record{Plan: p.plan, ID: strconv.FormatInt(now.UnixNano(), 36), By: promotion.Me(), Begun: now.UTC().Truncate(time.Second)}, false, nil
+	return &promotion.Record{Plan: p.plan, ID: strconv.FormatInt(now.UnixNano(), 36), By: promotion.Me(), Begun: now.UTC().Truncate(time.Second)}, nil
+}
+
+// planned is the plan as --output json has it.
+type planned struct {
+	Time      time.Time      `json:"time"`
+	Stage     string         `json:"stage"` // "plan"
+	App       string         `json:"app"`
+	Promotion string         `json:"promotion"`
+	Plan      promotion.Plan `json:"plan"`
+	Stages    []plannedStage `json:"stages"`
+}
+
+type plannedStage struct {
+	Name   string `json:"name"`
+	Weight string `json:"weight"`
+	Judged bool   `json:"judged"`
+	Done   bool   `json:"done"`
 }
 
 // show prints the plan.
 func (p *promoteCommand) show(record *promotion.Record, stages []promotion.Stage, app release.App) {
+	plan := planned{Time: p.env.now(), Stage: "plan", App: app.Namespace + "/" + app.Name, Promotion: record.ID, Plan: record.Plan}
+	for i, stage := range stages {
+		plan.Stages = append(plan.Stages, plannedStage{stage.Name, stage.Weight, stage.Bake && record.Bake > 0, i < record.Stage})
+	}
+	p.object(plan)
 	p.say(fmt.Sprintf("promote %s as %s/%s:", record.Image, app.Namespace, app.Name))
 	if record.Prometheus != nil {
 		p.say("     the requests are counted by Prometheus at " + record.Prometheus.Address)
 	}
-	for i, stage := range stages {
+	if len(record.Failures) > 0 {
+		p.say("     failures are answers with the status " + strings.Join(record.Failures, ", "))
+	}
+	for i, stage := range plan.Stages {
 		line := fmt.Sprintf("%3d. %s", i+1, stage.Name)
-		if stage.Bake && record.Bake > 0 {
+		if stage.Judged {
 			line += fmt.Sprintf(", judged for %v", record.Bake)
 		}
-		if i < record.Stage {
+		if stage.Done {
 			line += " (done)"
 		}
 		p.say(line)
@@ -355,17 +398,22 @@ func (p *promoteCommand) show(record *promotion.Record, stages []promotion.Stage
 // end says how the promotion ended.
 func (p *promoteCommand) end(err error, took time.Duration) error {
 	takenBack, held := new(promotion.TakenBackError), new(promotion.HeldError)
+	event := promotion.Event{Time: p.env.now(), Stage: "end", Seconds: took.Seconds(), Outcome: promotion.Promoted}
+	defer func() { p.event(event) }()
 	switch {
 	case err == nil:
 		p.say(fmt.Sprintf("promoted after %.1f s; the stack's file has changed: commit it", took.Seconds()))
 		return nil
 	case errors.As(err, &takenBack):
+		event.Outcome, event.Reason = promotion.TakenBack, takenBack.Reason
 		p.say("taken back after " + fmt.Sprintf("%.1f s: ", took.Seconds()) + takenBack.Reason)
 		return exitCode(exitTakenBack)
 	case errors.As(err, &held):
+		event.Outcome, event.Reason = promotion.Held, held.Reason
 		p.say(held.Reason + "\n`canary promote --resume` goes on with it, and `canary rollback` takes the requests from the canary")
 		return exitCode(exitHeld)
 	}
+	event.Outcome, event.Reason = promotion.Failed, err.Error()
 	return err
 }
 
@@ -380,10 +428,13 @@ func (p *promoteCommand) say(line string) {
 	}
 }
 
-func (p *promoteCommand) event(event promotion.Event) {
+func (p *promoteCommand) event(event promotion.Event) { p.object(event) }
+
+// object is for programs.
+func (p *promoteCommand) object(object any) {
 	p.printing.Lock()
 	defer p.printing.Unlock()
 	if p.output == outputJSON {
-		_ = json.NewEncoder(p.env.stdout).Encode(event)
+		_ = json.NewEncoder(p.env.stdout).Encode(object)
 	}
 }

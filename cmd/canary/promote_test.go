@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/url"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sebdah/goldie/v2"
 	"github.com/stretchr/testify/require"
 
 	"canary/internal/meter"
@@ -67,8 +67,10 @@ type idleCluster struct{ beginErr error }
 func (idleCluster) Split(context.Context) (release.Split, error) {
 	return release.Split{Stable: 1}, nil
 }
-func (idleCluster) Write(context.Context, release.Split) error  { return nil }
-func (c idleCluster) Begin(context.Context) error               { return c.beginErr }
+func (idleCluster) Write(context.Context, release.Split) error { return nil }
+func (c idleCluster) Begin(context.Context) (meter.Reading, error) {
+	return meter.Reading{}, c.beginErr
+}
 func (idleCluster) Read(context.Context) (meter.Reading, error) { return meter.Reading{}, nil }
 func (idleCluster) CanaryReady(context.Context) (int, error)    { return 1, nil }
 func (idleCluster) Describe(context.Context) []string           { return nil }
@@ -97,7 +99,7 @@ func (o orderedCluster) WriteOrder(_ context.Context, order string) error {
 func runWith(t *testing.T, f *fakeStack, order *string, variables map[string]string, args ...string) (code int, all string) {
 	t.Helper()
 	env, out := environmentOf(f)
-	env.promotion = func(stack.Secret, release.App, *prometheus.Source, *url.Userinfo) (promotionCluster, error) {
+	env.promotion = func(stack.Secret, release.App, promotion.Plan, prometheus.Access) (promotionCluster, error) {
 		return orderedCluster{order: order}, nil
 	}
 	env.getenv = func(name string) string { return variables[name] }
@@ -113,7 +115,7 @@ func environmentOf(f *fakeStack) (environment, *bytes.Buffer) {
 			return &stack.Outputs{URL: "http://web.shop.localhost", Namespace: "shop", Name: "web"}, nil
 		},
 		updater: func(context.Context, string) (updater, error) { return f, nil },
-		promotion: func(stack.Secret, release.App, *prometheus.Source, *url.Userinfo) (promotionCluster, error) {
+		promotion: func(stack.Secret, release.App, promotion.Plan, prometheus.Access) (promotionCluster, error) {
 			return idleCluster{}, nil
 		},
 		getenv: func(string) string { return "" },
@@ -149,6 +151,10 @@ func TestPromote(t *testing.T) {
 	require.Equal(t, plan, all)
 	require.Empty(t, f.messages)
 
+	code, all = runOn(t, f, "promote", "--image", "shop:2", "--bake", "0", "--dry-run", "--failures", "5xx,429")
+	require.Zero(t, code)
+	require.Contains(t, all, "promote shop:2 as shop/web:\n     failures are answers with the status 5xx, 429\n  1. the canary")
+
 	code, all = runOn(t, f, "promote", "--image", "shop:2", "--steps", "50,100", "--bake", "0")
 	require.Zero(t, code, all)
 	require.True(t, strings.HasPrefix(all, plan+"the canary gets shop:2\n    served\n    done after 0.0 s\n"), all)
@@ -158,7 +164,17 @@ func TestPromote(t *testing.T) {
 	f = &fakeStack{settings: settings("stableImage", "shop:1"), err: errors.New("0 of 1 pods ready")}
 	code, all = runOn(t, f, "promote", "--image", "shop:2", "--bake", "0", "--output", "json")
 	require.Equal(t, exitHeld, code)
-	require.JSONEq(t, `{"time":"2026-11-27T12:00:00Z","stage":"the canary gets shop:2","weight":"0","error":"0 of 1 pods ready"}`, all)
+	goldie.New(t).Assert(t, "promote-held-json", []byte(all))
+}
+
+func TestPromoteForPrograms(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string]string{"promote-json": "", "promote-plan-json": "--dry-run"} {
+		code, all := runOn(t, &fakeStack{settings: settings("stableImage", "shop:1")},
+			append([]string{"promote", "--image", "shop:2", "--steps", "50,100", "--bake", "0", "--failures", "5xx,429", "--output", "json"}, strings.Fields(args)...)...)
+		require.Zero(t, code, all)
+		goldie.New(t).Assert(t, name, []byte(all))
+	}
 }
 
 func TestPromoteWhatIsUnderWay(t *testing.T) {
@@ -176,7 +192,11 @@ func TestPromoteWhatIsUnderWay(t *testing.T) {
 		{"interrupted", begin, settings(), settings("promotion", underWay(gone)), exitCannot, "ann on elsewhere (process 7) has promoted shop:2 since 2026-11-27 11:00:00, was interrupted at stage 2"},
 		{"interrupted in the first update", begin, settings("promotion", underWay(gone)), nil, exitCannot, "has promoted shop:2"},
 		{"running", resume, settings(), settings("promotion", underWay(running)), exitCannot, "promotes shop:2 since 2026-11-27 11:00:00 and is at stage 2"},
-		{"resumed", resume, settings("stableImage", "shop:1"), settings("promotion", underWay(gone)), 0, "1. the canary gets shop:2 (done)"},
+		{"resumed", resume, settings(), settings("promotion", underWay(gone)), 0, "1. the canary gets shop:2 (done)"},
+		{
+			"resumed after a change", resume, settings("canaryWeight", "7", "canaryImage", "shop:2"), settings("promotion", underWay(gone), "canaryWeight", "100", "canaryImage", "shop:2"),
+			exitCannot, "canary: the stack's file has changed since the promotion was interrupted: canaryWeight is 7 and was 100. `pulumi config refresh` brings back",
+		},
 		{"nothing to resume", resume, settings(), settings(), exitCannot, "no promotion was interrupted"},
 		{"not the stack's own", begin, settings("promotion", "[]"), nil, exitCannot, "the stack's configuration promotion is not what `canary promote` wrote"},
 		{"canary serves already", begin, settings("stableImage", "shop:1", "canaryWeight", "5"), nil, exitCannot, "canaryWeight is 5, and a promotion begins at 0"},
@@ -218,16 +238,17 @@ func TestPromoteByPrometheus(t *testing.T) {
 		{"resumed without", "--resume --prometheus http://new", underWay(promotion.Runner{Host: "elsewhere"}), exitCannot, "this promotion was planned without --prometheus", nil, ""},
 		{"resumed with queries", "--resume --query-failures x", planned, exitCannot, "--query-failures and --resume exclude each other", nil, ""},
 		{"no address", "--image shop:2 --query-failures x", "", exitCannot, "--query-requests and --query-failures are for a Prometheus: give its address with --prometheus", nil, ""},
+		{"other failures", "--image shop:2 --prometheus http://p --failures 5xx", "", exitCannot, "--failures and --prometheus exclude each other: --query-failures says", nil, ""},
 		{"wrong", "--image shop:2 --prometheus p:9090 --query-failures x", "", exitCannot, `--prometheus is "p:9090", allowed is a URL`, nil, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			f := &fakeStack{settings: settings("stableImage", "shop:1"), last: settings("promotion", tc.record)}
+			f := &fakeStack{settings: settings("stableImage", "shop:1"), last: settings("stableImage", "shop:1", "promotion", tc.record)}
 			env, out := environmentOf(f)
 			var got *prometheus.Source
 			user := ""
-			env.promotion = func(_ stack.Secret, _ release.App, source *prometheus.Source, given *url.Userinfo) (promotionCluster, error) {
-				got, user = source, given.String()
+			env.promotion = func(_ stack.Secret, _ release.App, plan promotion.Plan, access prometheus.Access) (promotionCluster, error) {
+				got, user = plan.Prometheus, access.User.String()
 				return idleCluster{errors.New("no Prometheus")}, nil
 			}
 			require.Equal(t, tc.code, run(t.Context(), append([]string{"promote"}, strings.Fields(tc.args)...), env), out)
@@ -248,6 +269,13 @@ func TestRollback(t *testing.T) {
 	require.Equal(t, "served\nall requests go to stable, after 0.0 s\n", all)
 	require.Equal(t, settings("canaryWeight", "0"), f.settings)
 	require.Equal(t, []string{"canary rollback"}, f.messages)
+
+	code, all = runOn(t, f, "rollback", "--output", "json")
+	require.Zero(t, code)
+	goldie.New(t).Assert(t, "rollback-json", []byte(all))
+	code, all = runOn(t, f, "rollback", "--output", "yaml")
+	require.Equal(t, exitCannot, code)
+	require.Equal(t, "canary: --output is \"yaml\", allowed are table, json; `canary rollback --help` lists what is allowed\n", all)
 
 	f.err = errors.New("the API server does not answer")
 	code, all = runOn(t, f, "rollback")

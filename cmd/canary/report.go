@@ -47,7 +47,7 @@ the history has no such promotion.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&r.id, "id", "", "promotion, as the page names it (default: the last one)")
-	flags.StringVar(&r.output, "output", "", "file to write (default: promotion-ID.html)")
+	flags.StringVar(&r.output, "output", "", "file to write, or json: an object on stdout (default: promotion-ID.html)")
 	flags.StringVar(&r.stackName, "stack", "", "Pulumi stack, which is then selected (default: the selected one)")
 	return cmd
 }
@@ -66,6 +66,9 @@ func (r *reportCommand) run(ctx context.Context) error {
 		return err
 	}
 	found.Stack = historian.String()
+	if r.output == outputJSON {
+		return found.JSON(r.env.stdout)
+	}
 	var page bytes.Buffer
 	if err := found.Write(&page); err != nil {
 		return err

@@ -43,6 +43,41 @@ func TestReport(t *testing.T) {
 	}{
 		{"the last one", nil, fakeHistory{history: []stack.Recorded{update}}, 0, "promotion-a.html: shop:2, under way, or held\n", "promotion-a.html"},
 		{"a named one", []string{"--id", "a", "--output", "x.html"}, fakeHistory{history: []stack.Recorded{update}}, 0, "x.html: shop:2, under way, or held\n", "x.html"},
+		{"for programs", []string{"--output", "json"}, fakeHistory{history: []stack.Recorded{update}}, 0, `{
+  "stack": "stack dev of project shop",
+  "outcome": "under way, or held",
+  "seconds": 9,
+  "promotion": {
+    "image": "shop:2",
+    "steps": [
+      "100"
+    ],
+    "bake": "0s",
+    "maxHold": "0s",
+    "maxFailures": 0,
+    "maxSlowdown": 0,
+    "confidence": 0,
+    "keepCanary": false,
+    "id": "a",
+    "by": {
+      "user": "ann",
+      "host": "elsewhere",
+      "process": 7
+    },
+    "begun": "2026-11-27T11:00:00Z",
+    "stage": 1
+  },
+  "updates": [
+    {
+      "name": "the canary gets shop:2",
+      "weight": 0,
+      "begun": "2026-11-27T11:00:00Z",
+      "ended": "2026-11-27T11:00:09Z",
+      "succeeded": true
+    }
+  ]
+}
+`, ""},
 		{"none", nil, fakeHistory{}, exitCannot, "canary: the stack's history has no promotion: `canary promote --image IMAGE` begins one\n", ""},
 		{"not there", []string{"--id", "b"}, fakeHistory{history: []stack.Recorded{update}}, exitCannot, "canary: --id is \"b\", and the stack's history has a\n", ""},
 		{"unreadable", nil, fakeHistory{err: errors.New("no stack selected")}, exitCannot, "canary: no stack selected\n", ""},

@@ -31,8 +31,6 @@ const (
 const (
 	fromIngress = "ingress"
 	fromMesh    = "mesh"
-	outputTable = "table"
-	outputJSON  = "json"
 
 	maxCount = 10_000_000
 	minRate  = 0.01
@@ -137,8 +135,8 @@ func (r *requests) validate(cmd *cobra.Command) error {
 	if r.timeout <= 0 {
 		refuse("--timeout is %v, allowed is a time above 0 such as 500ms or 10s", r.timeout)
 	}
-	if r.output != outputTable && r.output != outputJSON {
-		refuse("--output is %q, allowed are table, json", r.output)
+	if err := checkOutput(r.output); err != nil {
+		refuse("%v", err)
 	}
 	if len(problems) > 0 {
 		return errors.New(strings.Join(problems, "; "))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -14,7 +15,7 @@ import (
 type updater = promotion.Stack
 
 func newRollback(env environment) *cobra.Command {
-	stackName := ""
+	stackName, output := "", ""
 	cmd := &cobra.Command{
 		Use:   "rollback",
 		Short: "Give all requests to stable, by one update",
@@ -25,13 +26,27 @@ It is "pulumi config set canaryWeight 0" and "pulumi up". The canary's pods stay
 Exit codes: 0 all requests go to stable, 3 they do not, or something else of the
 update failed.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return rollBack(cmd.Context(), env, stackName) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(output); err != nil {
+				return fmt.Errorf("%w; `canary rollback --help` lists what is allowed", err)
+			}
+			return rollBack(cmd.Context(), env, stackName, output)
+		},
 	}
+	cmd.Flags().StringVar(&output, "output", outputTable, "table or json")
 	cmd.Flags().StringVar(&stackName, "stack", "", "Pulumi stack, which is then selected (default: the selected one)")
 	return cmd
 }
 
-func rollBack(ctx context.Context, env environment, stackName string) error {
+// rolledBack is what a roll back came to, for programs.
+type rolledBack struct {
+	Weight  string  `json:"weight"`
+	Seconds float64 `json:"seconds"`
+	// Lines are what the update said.
+	Lines []string `json:"lines"`
+}
+
+func rollBack(ctx context.Context, env environment, stackName, output string) error {
 	updater, err := env.updater(ctx, stackName)
 	if err != nil {
 		return err
@@ -48,10 +63,20 @@ func rollBack(ctx context.Context, env environment, stackName string) error {
 	if err := updater.Configure(ctx, map[string]stack.Value{"canaryWeight": {Text: "0"}}, remove); err != nil {
 		return err
 	}
-	err = updater.Update(ctx, "canary rollback", func(line string) { fmt.Fprintln(env.stdout, line) })
+	result := rolledBack{Weight: "0", Lines: []string{}}
+	err = updater.Update(ctx, "canary rollback", func(line string) {
+		result.Lines = append(result.Lines, line)
+		if output == outputTable {
+			fmt.Fprintln(env.stdout, line)
+		}
+	})
 	took := env.now().Sub(begin).Seconds()
 	if err != nil {
 		return fmt.Errorf("after %.1f s: %w", took, err)
+	}
+	if output == outputJSON {
+		result.Seconds = took
+		return json.NewEncoder(env.stdout).Encode(result)
 	}
 	fmt.Fprintf(env.stdout, "all requests go to stable, after %.1f s\n", took)
 	return nil

@@ -98,8 +98,8 @@ Exit codes: 0 all agree and the wanted pods are ready, 1 something differs,
   canary status --output json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if s.output != outputTable && s.output != outputJSON {
-				return fmt.Errorf("--output is %q, allowed are table, json; `canary status --help` lists what is allowed", s.output)
+			if err := checkOutput(s.output); err != nil {
+				return fmt.Errorf("%w; `canary status --help` lists what is allowed", err)
 			}
 			return s.run(cmd.Context())
 		},

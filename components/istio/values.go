@@ -25,7 +25,7 @@ func baseValues() map[string]any {
 
 // istiodValues are the values of chart istiod. Image hub, tag and pull policy
 // also hold for what istiod injects: sidecars and gateways. Proxies keep how long
-// requests to the subsets took, by which a canary is judged.
+// requests to the subsets took and their statuses, by which a canary is judged.
 func istiodValues(c config.Istio) map[string]any {
 	return map[string]any{
 		"profile": profile,
@@ -35,7 +35,7 @@ func istiodValues(c config.Istio) map[string]any {
 			"imagePullPolicy": "IfNotPresent",
 		},
 		"meshConfig": map[string]any{"defaultConfig": map[string]any{"proxyStatsMatcher": map[string]any{
-			"inclusionRegexps": []any{envoy.TimesKept},
+			"inclusionRegexps": []any{envoy.Kept},
 		}}},
 	}
 }

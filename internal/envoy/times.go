@@ -45,7 +45,7 @@ func (t Times) Over(limit float64) (slow, all uint64) {
 func (a *Admin) Times(ctx context.Context, p Proxy) (map[string]Times, error) {
 	query := url.Values{
 		"format": {"json"}, "histogram_buckets": {"disjoint"}, "type": {"Histograms"},
-		"filter": {TimesKept},
+		"filter": {Kept},
 	}
 	var times map[string]Times
 	err := a.pages(p).Get(ctx, "/stats?"+query.Encode(), maxDump, func(body io.Reader) (err error) {
@@ -57,9 +57,12 @@ func (a *Admin) Times(ctx context.Context, p Proxy) (map[string]Times, error) {
 
 const timeStatistic = ".upstream_rq_time"
 
-// TimesKept matches the statistics that Times reads, for the proxyStatsMatcher of Istio's
-// ProxyConfig: without it Istio's proxies keep none of them.
-const TimesKept = `^cluster\.outbound\|[0-9]+\|(` + release.Stable + `|` + release.Canary + `)\|[^;]+;?\.upstream_rq_time$`
+// Kept matches the statistics that Times and ByStatus read, for the proxyStatsMatcher of
+// Istio's ProxyConfig: without it Istio's proxies keep none of them.
+const Kept = `^cluster\.outbound\|[0-9]+\|(` + release.Stable + `|` + release.Canary + `)\|[^;]+;?\.(retry\.)?upstream_rq_(time|[0-9]+)$`
+
+// KeptWhen is when the proxies of another Istio than the stack's own keep them, in words.
+const KeptWhen = "when its meshConfig has defaultConfig.proxyStatsMatcher.inclusionRegexps with " + Kept + ", once their pods are started anew"
 
 func parseTimes(page io.Reader, app release.App) (map[string]Times, error) {
 	var parsed struct {
@@ -79,8 +82,7 @@ func parseTimes(page io.Reader, app release.App) (map[string]Times, error) {
 	times := map[string]Times{}
 	for _, stat := range parsed.Stats {
 		for _, histogram := range stat.Histograms {
-			cluster := strings.TrimPrefix(strings.TrimSuffix(histogram.Name, timeStatistic), "cluster.")
-			subset, ours := subsetOf(app, strings.TrimSuffix(cluster, ";")) // Istio's end of a cluster's name
+			subset, ours := countedSubset(app, strings.TrimSuffix(histogram.Name, timeStatistic))
 			if !ours {
 				continue
 			}
@@ -95,4 +97,20 @@ func parseTimes(page io.Reader, app release.App) (map[string]Times, error) {
 		}
 	}
 	return times, nil
+}
+
+// countedSubset is the subset of the cluster that statistics are of, by the part of their
+// names before the last one. Envoy's own parts of a cluster's requests, such as external,
+// are of none.
+func countedSubset(app release.App, name string) (subset string, ours bool) {
+	cluster, ended := strings.CutSuffix(strings.TrimPrefix(name, "cluster."), ";") // Istio's end of a cluster's name
+	if strings.Contains(cluster, ";") {
+		return "", false
+	}
+	for _, part := range []string{".external", ".internal", ".canary"} {
+		if !ended && strings.HasSuffix(cluster, part) {
+			return "", false
+		}
+	}
+	return subsetOf(app, cluster)
 }

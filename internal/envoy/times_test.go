@@ -15,6 +15,7 @@ func TestParseTimes(t *testing.T) {
 {"name":"cluster.outbound|80|stable|web.shop.svc.cluster.local;.external.upstream_rq_time","buckets":[{"upper_bound":5,"interval":0,"cumulative":9}]},
 {"name":"cluster.outbound|80|stable|web.shop.svc.cluster.local;.upstream_rq_time","buckets":[{"upper_bound":0.5,"interval":0,"cumulative":0},{"upper_bound":5,"interval":1,"cumulative":9}]},
 {"name":"cluster.outbound|80|canary|web.shop.svc.cluster.local.upstream_rq_time","buckets":[{"upper_bound":10,"interval":0,"cumulative":4},{"upper_bound":3e+05,"interval":0,"cumulative":1}]},
+{"name":"cluster.outbound|80|canary|web.shop.svc.cluster.local.internal.upstream_rq_time","buckets":[{"upper_bound":10,"interval":0,"cumulative":1}]},
 {"name":"cluster.outbound|80|canary|web.other.svc.cluster.local;.upstream_rq_time","buckets":[{"upper_bound":10,"interval":0,"cumulative":4}]}]}]}`
 	app := release.App{Namespace: "shop", Name: "web"}
 	times, err := parseTimes(strings.NewReader(page), app)

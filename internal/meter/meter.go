@@ -5,6 +5,7 @@ package meter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -76,7 +77,7 @@ func nothing() Reading {
 }
 
 // Begin takes what the proxies have counted so far as nothing.
-func (m *Meter) Begin(ctx context.Context) error {
+func (m *Meter) Begin(ctx context.Context) (Reading, error) {
 	m.timed = time.Time{}
 	_, err := m.Read(ctx)
 	m.begun, m.reading = true, nothing()
@@ -84,12 +85,13 @@ func (m *Meter) Begin(ctx context.Context) error {
 		proxy.old = proxy.endpoints == nil
 		m.reading.Before.Add(proxy.times[release.Stable])
 	}
-	return err
+	return m.reading, err
 }
 
 // Read adds what the proxies have counted since the reading before. A proxy that came
 // after Begin counts from nothing, and so does one whose counters fell, since it was
-// started anew. The error says that the proxies could not be listed.
+// started anew. The error says that the proxies could not be listed, or that
+// one of them never counts.
 func (m *Meter) Read(ctx context.Context) (Reading, error) {
 	proxies, err := m.proxies.List(ctx)
 	if err != nil {
@@ -115,6 +117,7 @@ func (m *Meter) Read(ctx context.Context) (Reading, error) {
 		m.timed = time.Now()
 	}
 	m.reading.Unread = nil
+	var never error
 	gone := maps.Clone(m.last)
 	for i, p := range proxies {
 		delete(gone, p.UID)
@@ -125,6 +128,9 @@ func (m *Meter) Read(ctx context.Context) (Reading, error) {
 		}
 		if errs[i] != nil {
 			if p.TakesRequests() {
+				if errors.Is(errs[i], envoy.ErrNotKept) {
+					never = fmt.Errorf("proxy %s: %w", p, errs[i])
+				}
 				m.reading.Unread = append(m.reading.Unread, fmt.Sprintf("%s (%v)", p, errs[i]))
 			}
 			continue
@@ -140,7 +146,7 @@ func (m *Meter) Read(ctx context.Context) (Reading, error) {
 		}
 		delete(m.last, uid)
 	}
-	return m.reading, nil
+	return m.reading, never
 }
 
 // add counts what is new in a proxy's page.

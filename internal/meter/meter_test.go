@@ -19,6 +19,7 @@ type fakeProxies struct {
 	pages   map[string][]envoy.Endpoint
 	times   map[string]map[string]envoy.Times
 	silent  map[string]bool
+	broken  map[string]error
 	err     error
 }
 
@@ -30,7 +31,7 @@ func (f *fakeProxies) Endpoints(_ context.Context, p envoy.Proxy) ([]envoy.Endpo
 	if f.silent[p.UID] {
 		return nil, errors.New("silent")
 	}
-	return f.pages[p.UID], nil
+	return f.pages[p.UID], f.broken[p.UID]
 }
 
 func (f *fakeProxies) Times(_ context.Context, p envoy.Proxy) (map[string]envoy.Times, error) {
@@ -48,6 +49,13 @@ func page(stable, stableFailed, canary, canaryFailed uint64) []envoy.Endpoint {
 	}
 }
 
+func begin(t *testing.T, m *Meter) Reading {
+	t.Helper()
+	r, err := m.Begin(t.Context())
+	require.NoError(t, err)
+	return r
+}
+
 func TestMeter(t *testing.T) {
 	t.Parallel()
 	f := &fakeProxies{
@@ -55,7 +63,7 @@ func TestMeter(t *testing.T) {
 		pages:   map[string][]envoy.Endpoint{"a": page(1000, 10, 20, 2), "e": page(9, 9, 9, 9)}, silent: map[string]bool{},
 	}
 	m := New(f)
-	require.NoError(t, m.Begin(t.Context()))
+	begin(t, m)
 	read := func() Reading {
 		t.Helper()
 		r, err := m.Read(t.Context())
@@ -90,7 +98,7 @@ func TestMeter(t *testing.T) {
 	f.proxies = f.proxies[:1]
 	require.Equal(t, []string{"proxy istio-system/gateway-b ended: what it counted after the reading before is missing"}, read().Gaps)
 
-	require.NoError(t, m.Begin(t.Context()))
+	begin(t, m)
 	require.Equal(t, nothing(), read(), "a new beginning")
 	f.err = errors.New("no API server")
 	_, err := m.Read(t.Context())
@@ -101,7 +109,7 @@ func TestMeterOfProxyUnreadAtTheBeginning(t *testing.T) {
 	t.Parallel()
 	f := &fakeProxies{proxies: []envoy.Proxy{gateway("a")}, pages: map[string][]envoy.Endpoint{"a": page(1000, 0, 20, 0)}, silent: map[string]bool{"a": true}}
 	m := New(f)
-	require.NoError(t, m.Begin(t.Context()))
+	begin(t, m)
 	f.silent["a"] = false
 	r, err := m.Read(t.Context())
 	require.NoError(t, err)
@@ -125,7 +133,7 @@ func TestTimes(t *testing.T) {
 			times:   map[string]map[string]envoy.Times{"a": of(envoy.Times{5: 100, 250: 1}, envoy.Times{5: 10})},
 		}
 		m := New(f)
-		require.NoError(t, m.Begin(t.Context()))
+		begin(t, m)
 		read := func() Reading {
 			t.Helper()
 			r, err := m.Read(t.Context())
@@ -145,7 +153,18 @@ func TestTimes(t *testing.T) {
 		time.Sleep(timesPause)
 		require.Equal(t, of(envoy.Times{5: 23}, envoy.Times{250: 4, 10: 1}), read().Times, "one was started anew, and one came")
 
-		require.NoError(t, m.Begin(t.Context()))
-		require.Equal(t, envoy.Times{5: 3}, read().Before)
+		require.Equal(t, envoy.Times{5: 3}, begin(t, m).Before)
 	})
+}
+
+// A proxy that never counts would seem to send no requests.
+func TestMeterOfProxyThatKeepsNothing(t *testing.T) {
+	t.Parallel()
+	f := &fakeProxies{proxies: []envoy.Proxy{gateway("a"), gateway("b")}, pages: map[string][]envoy.Endpoint{"a": page(1, 0, 0, 0)}, broken: map[string]error{"b": envoy.ErrNotKept}}
+	m := New(f)
+	_, err := m.Begin(t.Context())
+	require.ErrorIs(t, err, envoy.ErrNotKept)
+	require.ErrorContains(t, err, "proxy istio-system/gateway-b: it does not count its requests by status; ")
+	f.proxies[1].Ready = false
+	begin(t, m)
 }

@@ -56,17 +56,18 @@ func (c *Counter) Close() { c.asker.close() }
 
 // Begin makes the counts begin at nothing. Counted is from each proxy's first scrape after it
 // on, so that no request of before is among them.
-func (c *Counter) Begin(ctx context.Context) error {
+func (c *Counter) Begin(ctx context.Context) (meter.Reading, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	now, err := c.asker.now(ctx)
 	if err != nil {
-		return err
+		return meter.Reading{}, err
 	}
 	c.begin, c.reading = now, meter.Reading{}
 	c.targets, c.series, c.strays = map[string]*target{}, map[model.Fingerprint]*series{}, nil
 	c.looked = time.Now()
-	return c.look(ctx, now)
+	err = c.look(ctx, now)
+	return c.reading, err
 }
 
 // Read gives the counts since Begin. What went wrong is among the doubts of the reading, and

@@ -16,7 +16,7 @@ func TestCounter(t *testing.T) {
 	f.scrape("a", map[string]float64{"web 200": 1000, "web 503": 10, "web-canary 200": 20})
 	f.scrape("a", map[string]float64{"web 200": 1100, "web 503": 10, "web-canary 200": 20})
 	c := f.counter(t, Access{})
-	require.NoError(t, c.Begin(t.Context()))
+	startCounting(t, c)
 	require.Equal(t, counted(0, 0, 0, 0), read(t, c), "what was before does not count")
 
 	f.scrape("a", map[string]float64{"web 200": 1200, "web 503": 12, "web-canary 200": 25})
@@ -41,7 +41,7 @@ func TestCounter(t *testing.T) {
 	f.scrape("b", map[string]float64{"web 200": 9, "web-canary 500": 4})
 	require.Equal(t, counted(1504, 2, 13, 6), read(t, c))
 
-	require.NoError(t, c.Begin(t.Context()))
+	startCounting(t, c)
 	require.Equal(t, counted(0, 0, 0, 0), read(t, c), "a new beginning")
 }
 
@@ -53,7 +53,7 @@ func TestTargetThatEnded(t *testing.T) {
 		f.scrape("a", map[string]float64{"web 200": 1, "web-canary 200": 1})
 	}
 	c := f.counter(t, Access{})
-	require.NoError(t, c.Begin(t.Context()))
+	startCounting(t, c)
 	f.scrape("a", map[string]float64{"web 200": 1, "web-canary 200": 1})
 	f.scrape("a", map[string]float64{"web 200": 5, "web-canary 200": 5})
 	require.Equal(t, counted(4, 0, 4, 0), read(t, c))
@@ -104,7 +104,7 @@ func TestDoubts(t *testing.T) {
 				f.scrape("a", map[string]float64{"web 200": 1, "web-canary 200": 1})
 			}
 			c := f.counter(t, Access{})
-			require.NoError(t, c.Begin(t.Context()))
+			startCounting(t, c)
 			for i := range 2 {
 				f.scrape("a", map[string]float64{"web 200": 10 * float64(i), "web-canary 200": float64(i)})
 			}
@@ -131,7 +131,7 @@ func TestNothingCounted(t *testing.T) {
 	t.Parallel()
 	f := newFakePrometheus(t)
 	c := f.counter(t, Access{})
-	require.NoError(t, c.Begin(t.Context()))
+	startCounting(t, c)
 	reading := read(t, c)
 	require.Len(t, reading.Doubts, 2)
 	require.Contains(t, reading.Doubts[1], `it has no counter of requests to canary: none came yet, or it does not scrape the proxies that send them (port 15090, path /stats/prometheus), `+
@@ -154,7 +154,7 @@ func TestLateTarget(t *testing.T) {
 	}
 	both(true)
 	both(true)
-	require.NoError(t, c.Begin(t.Context()))
+	startCounting(t, c)
 	both(true)
 	require.Empty(t, read(t, c).Doubts)
 	f.now = f.now.Add(time.Minute)
@@ -173,7 +173,7 @@ func TestStrayFailures(t *testing.T) {
 	t.Parallel()
 	f := newFakePrometheus(t)
 	c := f.counter(t, Access{})
-	require.NoError(t, c.Begin(t.Context()))
+	startCounting(t, c)
 	f.scrape("a", map[string]float64{"web 200": 1, "web-canary 200": 1})
 	f.answers[`web-canary",response_code=~"5..|0"}[5m]`] = `{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"errors"},"values":[[1800000000.123,"1"]]}]}}`
 	require.Empty(t, read(t, c).Doubts, "it may have come between the two queries")
@@ -185,7 +185,7 @@ func TestUnreachable(t *testing.T) {
 	f := newFakePrometheus(t)
 	c := f.counter(t, Access{})
 	f.Close()
-	require.ErrorContains(t, c.Begin(t.Context()), "connection refused; asked was time()")
+	require.ErrorContains(t, startError(t, c), "connection refused; asked was time()")
 	require.Contains(t, read(t, c).Doubts[0], "connection refused; asked was time()")
 }
 
@@ -204,7 +204,7 @@ func TestCredentials(t *testing.T) {
 			t.Parallel()
 			f := newFakePrometheus(t)
 			c := f.counter(t, tc.access)
-			require.NoError(t, c.Begin(t.Context()))
+			startCounting(t, c)
 			require.Equal(t, tc.want, f.headers[0].Get("Authorization"))
 			f.answers["time()"], f.status = "told me "+strings.Repeat(password+" and "+token+" ", 20), http.StatusForbidden
 			doubt := read(t, c).Doubts[0]
@@ -226,6 +226,6 @@ func TestRedirect(t *testing.T) {
 	f := newFakePrometheus(t)
 	f.Config.Handler = http.RedirectHandler(other.URL+"/api/v1/query", http.StatusTemporaryRedirect)
 	c := f.counter(t, Access{Token: "x"})
-	require.ErrorContains(t, c.Begin(t.Context()), "bad response code 307")
+	require.ErrorContains(t, startError(t, c), "bad response code 307")
 	require.Empty(t, other.asked)
 }

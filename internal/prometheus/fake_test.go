@@ -135,6 +135,18 @@ func (f *fakePrometheus) counter(t *testing.T, access Access) *Counter {
 }
 
 // read looks at once.
+func startCounting(t *testing.T, c *Counter) {
+	t.Helper()
+	_, err := c.Begin(t.Context())
+	require.NoError(t, err)
+}
+
+func startError(t *testing.T, c *Counter) error {
+	t.Helper()
+	_, err := c.Begin(t.Context())
+	return err
+}
+
 func read(t *testing.T, c *Counter) meter.Reading {
 	t.Helper()
 	c.looked = time.Time{}

@@ -130,7 +130,7 @@ func TestRealPrometheus(t *testing.T) {
 	afterScrape := func() { time.Sleep(2500 * time.Millisecond) }
 
 	afterScrape()
-	require.NoError(t, c.Begin(t.Context()))
+	startCounting(t, c)
 	afterScrape()
 	until("what was before", counts(counted(0, 0, 0, 0)))
 	proxy.add(map[string]int{"web 200": 100, "web 503": 3, "web-canary 200": 50, "web-canary 503": 5, "web-canary 0": 2})
@@ -168,12 +168,12 @@ func TestRealPrometheus(t *testing.T) {
 		{`odd{workload="${workload}"}[5m]`, DefaultFailures, "and that is no number of requests"},
 		{named + `[5m]`, named, "--query-failures gives a vector"},
 	} {
-		err := counter(tc.requests, tc.failures).Begin(t.Context())
+		err := startError(t, counter(tc.requests, tc.failures))
 		require.ErrorContains(t, err, tc.want)
 		t.Logf("%5.1f s  %v", time.Since(begin).Seconds(), err)
 	}
 	const misspelt = `istio_request_total{destination_workload="${workload}"}[5m]`
 	c = counter(misspelt, misspelt)
-	require.NoError(t, c.Begin(t.Context()))
+	startCounting(t, c)
 	until("a name that is not there", doubts("it has no counter of requests to canary"))
 }

@@ -57,8 +57,8 @@ func TestServiceThatIsNotReached(t *testing.T) {
 	c, err := New(Source{Address: "monitoring/prometheus:80"}, Access{}, kubetest.API(t, nil), release.App{})
 	require.NoError(t, err)
 	defer c.Close()
-	require.ErrorContains(t, c.Begin(t.Context()), "Prometheus at monitoring/prometheus:80: ")
-	require.ErrorContains(t, c.Begin(t.Context()), "list services in namespace monitoring: not found; asked was time()")
+	require.ErrorContains(t, startError(t, c), "Prometheus at monitoring/prometheus:80: ")
+	require.ErrorContains(t, startError(t, c), "list services in namespace monitoring: not found; asked was time()")
 	_, err = New(Source{Address: "x"}, Access{}, nil, release.App{})
 	require.EqualError(t, err, `"x" is not NAMESPACE/SERVICE:PORT`)
 }

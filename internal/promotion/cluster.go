@@ -33,22 +33,26 @@ type LiveCluster struct {
 
 // counter counts the requests of both subsets.
 type counter interface {
-	Begin(ctx context.Context) error
+	Begin(ctx context.Context) (meter.Reading, error)
 	Read(ctx context.Context) (meter.Reading, error)
 }
 
-// NewLiveCluster prepares connections; it does no I/O. The requests are counted by the
-// source, or without one at the proxies.
-func NewLiveCluster(client *kube.Client, app release.App, source *prometheus.Source, access prometheus.Access) (*LiveCluster, error) {
-	if source != nil {
-		counter, err := prometheus.New(*source, access, client, app)
+// NewLiveCluster prepares connections; it does no I/O. The requests are counted as the plan
+// says.
+func NewLiveCluster(client *kube.Client, app release.App, plan Plan, access prometheus.Access) (*LiveCluster, error) {
+	if plan.Prometheus != nil {
+		counter, err := prometheus.New(*plan.Prometheus, access, client, app)
 		if err != nil {
 			return nil, err
 		}
 		return &LiveCluster{client: client, app: app, counter: counter, close: counter.Close}, nil
 	}
 	fleet := envoy.NewAdmin(client, app)
-	return &LiveCluster{client: client, app: app, counter: meter.New(fleet), close: fleet.Close}, nil
+	var proxies meter.Proxies = fleet
+	if len(plan.Failures) > 0 {
+		proxies = envoy.ByStatus{Admin: fleet, Failing: plan.Failures}
+	}
+	return &LiveCluster{client: client, app: app, counter: meter.New(proxies), close: fleet.Close}, nil
 }
 
 // Close ends the connections.
@@ -75,7 +79,7 @@ func (l *LiveCluster) WriteOrder(ctx context.Context, order string) error {
 }
 
 // Begin makes the counts begin at nothing.
-func (l *LiveCluster) Begin(ctx context.Context) error { return l.counter.Begin(ctx) }
+func (l *LiveCluster) Begin(ctx context.Context) (meter.Reading, error) { return l.counter.Begin(ctx) }
 
 // Read gives the counts since Begin.
 func (l *LiveCluster) Read(ctx context.Context) (meter.Reading, error) { return l.counter.Read(ctx) }

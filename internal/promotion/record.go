@@ -41,6 +41,9 @@ type Plan struct {
 	// SlowAfter is what a request may take: one of envoy.Bounds, or 0 for what it took stable
 	// before the first step in all but one of a hundred requests.
 	SlowAfter Duration `json:"slowAfter,omitzero"`
+	// Failures are the statuses that count as failures; none is what a proxy itself takes for
+	// one: 500 and above, and no answer.
+	Failures envoy.Failing `json:"failures,omitempty"`
 	// KeepCanary leaves the canary's pods when they are not needed any more.
 	KeepCanary bool `json:"keepCanary"`
 	// Prometheus counts the requests; nil is that they are counted at the proxies.
@@ -82,6 +85,9 @@ func (p Plan) Problems() []string {
 	}
 	if !(p.Confidence >= 0.5 && p.Confidence < 1) {
 		refuse("--confidence is %v, allowed is 0.5 to below 1, such as 0.99", p.Confidence)
+	}
+	if problem := p.Failures.Problem(); problem != "" {
+		refuse("--failures has %s", problem)
 	}
 	if p.Prometheus != nil {
 		problems = append(problems, p.Prometheus.Problems()...)

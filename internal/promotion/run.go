@@ -2,7 +2,6 @@ package promotion
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,8 +35,8 @@ type Cluster interface {
 	Split(ctx context.Context) (release.Split, error)
 	// Write writes a split into the VirtualService.
 	Write(ctx context.Context, split release.Split) error
-	// Begin makes the counts begin at nothing, and Read gives them.
-	Begin(ctx context.Context) error
+	// Begin makes the counts begin at nothing, and Read gives them; both tell of before.
+	Begin(ctx context.Context) (meter.Reading, error)
 	Read(ctx context.Context) (meter.Reading, error)
 	// CanaryReady is how many pods of the canary can serve.
 	CanaryReady(ctx context.Context) (int, error)
@@ -54,10 +53,6 @@ const (
 	readPause  = 250 * time.Millisecond
 	splitPause = time.Second
 	sayPause   = 10 * time.Second
-	// lockPause is the time until a roll back is recorded again that another update kept
-	// from it, lockWait how long that goes on.
-	lockPause = 2 * time.Second
-	lockWait  = 2 * time.Minute
 )
 
 // Promotion is a promotion that this process runs.
@@ -83,16 +78,19 @@ type Promotion struct {
 	heeded Order
 }
 
-// Event is something that happened.
+// Event is something that happened. Its JSON form is an interface: fields may be added, and
+// none is renamed or removed.
 type Event struct {
 	Time    time.Time `json:"time"`
 	Stage   string    `json:"stage"`
-	Weight  string    `json:"weight"`
+	Weight  string    `json:"weight,omitempty"`
 	Seconds float64   `json:"seconds,omitempty"`
 	Seen    *Seen     `json:"seen,omitempty"`
 	Doubts  []string  `json:"doubts,omitempty"`
 	Error   string    `json:"error,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
+	// Outcome is that of the promotion, in its last event: Promoted, TakenBack, Held or Failed.
+	Outcome string `json:"outcome,omitempty"`
 }
 
 // TakenBackError says that the canary was sick, and serves nothing any more.
@@ -127,10 +125,11 @@ func (p *Promotion) run(ctx context.Context, record *Record, stages []Stage, res
 		baked := stage.Bake && record.Bake > 0
 		stopWatch := func() *Judged { return nil }
 		if baked {
-			if err := p.Cluster.Begin(ctx); err != nil {
+			reading, err := p.Cluster.Begin(ctx)
+			if err != nil {
 				return &HeldError{fmt.Sprintf("before the step to %s %%: the requests cannot be counted: %v", stage.Weight, err)}
 			}
-			p.findSlow(ctx, record)
+			p.findSlow(record, reading.Before)
 			stopWatch = p.watch(ctx, record, stage)
 		}
 		var failed error
@@ -177,21 +176,16 @@ func (p *Promotion) run(ctx context.Context, record *Record, stages []Stage, res
 }
 
 // findSlow sets what a slow request is, unless that is known, by what stable took so far.
-func (p *Promotion) findSlow(ctx context.Context, record *Record) {
+func (p *Promotion) findSlow(record *Record, before envoy.Times) {
 	if record.MaxSlowdown == 0 {
 		return
 	}
-	reading, err := p.Cluster.Read(ctx)
-	if err != nil {
-		return
-	}
 	if record.SlowAfter == 0 {
-		record.SlowAfter = slowAfter(reading.Before)
+		record.SlowAfter = slowAfter(before)
 	}
-	switch _, all := reading.Before.Over(0); {
+	switch _, all := before.Over(0); {
 	case all == 0:
-		p.indent("slowness is not judged at this step: the proxies have no times of stable's requests. Those of an Istio of somebody else keep them " +
-			"when its meshConfig has defaultConfig.proxyStatsMatcher.inclusionRegexps with " + envoy.TimesKept + ", once their pods are started anew")
+		p.indent("slowness is not judged at this step: the proxies have no times of stable's requests. Those of an Istio of somebody else keep them " + envoy.KeptWhen)
 	case record.SlowAfter == 0:
 		p.indent(fmt.Sprintf("slowness is not judged at this step: stable has answered only %d requests before it, and it takes %d to tell what is slow; --slow-after says it too", all, leastTimes))
 	}
@@ -369,49 +363,6 @@ func (p *Promotion) check(ctx context.Context, record *Record, want release.Spli
 		return order, p.takeBack(ctx, record, fmt.Sprintf("at %s %% no pod of the canary is ready", weight))
 	}
 	return order, nil
-}
-
-// takeBack gives all requests to stable: at once, and then by an update that is recorded.
-func (p *Promotion) takeBack(ctx context.Context, record *Record, reason string) error {
-	// Also when the user has just pressed Ctrl-C: a sick canary must not be left.
-	ctx = context.WithoutCancel(ctx)
-	begin := p.Now()
-	p.Say("rolling back: " + reason)
-	if err := p.Cluster.Write(ctx, release.Split{Stable: 100}); err != nil {
-		p.indent(fmt.Sprintf("the split was not written at once: %v", err))
-	}
-	record.Failed = strings.Join(append([]string{reason}, p.Cluster.Describe(ctx)...), "\n")
-	inForce, err, readErr := p.recordBack(ctx, record)
-	took := p.Now().Sub(begin)
-	p.Event(Event{Time: begin, Stage: "roll back", Weight: "0", Seconds: took.Seconds(), Error: reason})
-	if readErr != nil || inForce.Canary != 0 {
-		return fmt.Errorf("%s\nthe roll back failed: %w", reason, errors.Join(err, readErr))
-	}
-	p.indent(fmt.Sprintf("done after %.1f s: all requests go to stable; the canary's pods are kept", took.Seconds()))
-	if err != nil {
-		p.indent(fmt.Sprintf("the update said: %v", err))
-	}
-	return &TakenBackError{record.Failed}
-}
-
-// recordBack brings a roll back up; inForce is the split after it. An update of somebody
-// else is waited for. One that runs on this machine may have changed the stack's file in
-// between, so the file is written again, too.
-func (p *Promotion) recordBack(ctx context.Context, record *Record) (inForce release.Split, failed, unread error) {
-	set := map[string]stack.Value{"canaryWeight": {Text: "0"}, Key: {Text: record.String()}}
-	for begin := p.Now(); ; time.Sleep(lockPause) {
-		err := p.Stack.Configure(ctx, set, nil)
-		if err == nil {
-			err = p.Stack.Update(ctx, "canary promote "+record.Image+": roll back", p.indent)
-		}
-		inForce, readErr := p.Cluster.Split(ctx)
-		locked := errors.As(err, new(*stack.LockedError))
-		overwritten := err == nil && readErr == nil && inForce.Canary != 0
-		if !locked && !overwritten || p.Now().Sub(begin) >= lockWait {
-			return inForce, err, readErr
-		}
-		p.indent("again, after another update of the stack")
-	}
 }
 
 // stillOurs reports, as an error, that somebody else ended the promotion or runs it.

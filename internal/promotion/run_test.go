@@ -41,7 +41,6 @@ type world struct {
 	silent    bool                         // no requests
 	doubts    []string
 	since     time.Time
-	counted   meter.Reading
 	order     string
 	mu        sync.Mutex // of what follows, which several goroutines tell
 	said      []string
@@ -107,9 +106,12 @@ func (w *world) Write(_ context.Context, split release.Split) error {
 	return w.writeErr
 }
 
-func (w *world) Begin(context.Context) error {
-	w.since, w.counted = time.Now(), meter.Reading{}
-	return w.beginErr
+func (w *world) Begin(ctx context.Context) (meter.Reading, error) {
+	w.since = time.Now()
+	if w.beginErr != nil {
+		return meter.Reading{}, w.beginErr
+	}
+	return w.Read(ctx)
 }
 
 func (w *world) Read(ctx context.Context) (meter.Reading, error) {

@@ -69,6 +69,7 @@ func TestProblemsOfAPlan(t *testing.T) {
 		{func(p *Plan) { p.MaxFailures = 0 }, `--max-failures is 0, allowed is a share above 0 and below 1`},
 		{func(p *Plan) { p.MaxSlowdown = 1 }, `--max-slowdown is 1, allowed is a share of 0 to below 1`},
 		{func(p *Plan) { p.SlowAfter = Duration(300 * time.Millisecond) }, `--slow-after is 300ms, allowed are the bounds of Envoy's statistics: 500µs, 1ms, 5ms,`},
+		{func(p *Plan) { p.Failures = []string{"5xx", "50x"} }, `--failures has "50x", allowed are statuses from 200 to 599 and classes from 2xx to 5xx`},
 		{func(p *Plan) { p.Confidence = 1 }, `--confidence is 1, allowed is 0.5 to below 1`},
 	} {
 		plan := good

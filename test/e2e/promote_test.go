@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -35,8 +36,10 @@ func TestPromote(t *testing.T) {
 	p.Pulumi(t, "config", "set", "--path", "env.PODINFO_UI_MESSAGE", "v1")
 	p.Up(t)
 	t.Run("judged", func(t *testing.T) { promoteJudged(t, p, app) })
+	t.Run("by status", func(t *testing.T) { promoteByStatus(t, p, app) })
 	t.Run("slow", func(t *testing.T) { promoteSlow(t, p, app) })
 	t.Run("ordered", func(t *testing.T) { promoteOrdered(t, p, app) })
+	t.Run("aborted", func(t *testing.T) { promoteAborted(t, p, app) })
 	t.Run("killed", func(t *testing.T) { promoteKilled(t, p, app) })
 }
 
@@ -101,11 +104,26 @@ func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
 	require.NotContains(t, p.Pulumi(t, "stack", "output", "--json"), "promotion")
 }
 
+// promoteByStatus releases a version that answers one request in three with 400, 409 or 500: by status, another of them is
+// the failure, and the last one is none.
+func promoteByStatus(t *testing.T, p *harness.Project, app harness.App) {
+	harness.Long(t)
+	finish := loadOn(t, app, 200)
+	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_ERROR", "true")
+	o := promote(t, p, "--steps", "25,100", "--bake", "1m", "--max-slowdown", "0", "--failures", "409")
+	finish()
+	require.Equal(t, 4, o.Code)
+	require.Contains(t, o.All, "failures are answers with the status 409")
+	require.Contains(t, o.All, "at 25 % the canary fails more than it may")
+	rollBack(t, p)
+	p.Pulumi(t, "config", "rm", "canaryEnv")
+}
+
 // promoteSlow releases a version that answers as it should, and late: it is taken back.
 func promoteSlow(t *testing.T, p *harness.Project, app harness.App) {
 	harness.Long(t)
 	finish := loadOn(t, app, 200)
-	for name, value := range map[string]string{"ERROR": "false", "DELAY": "true", "DELAY_MIN": "600", "DELAY_MAX": "610", "DELAY_UNIT": "ms"} {
+	for name, value := range map[string]string{"DELAY": "true", "DELAY_MIN": "600", "DELAY_MAX": "610", "DELAY_UNIT": "ms"} {
 		p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_"+name, value)
 	}
 	o := promote(t, p, "--steps", "25,100", "--bake", "1m", "--slow-after", "500ms")
@@ -115,6 +133,58 @@ func promoteSlow(t *testing.T, p *harness.Project, app harness.App) {
 	require.Zero(t, tally.Failed(), "%v", tally.Failures())
 	rollBack(t, p)
 	p.Pulumi(t, "config", "rm", "canaryEnv")
+}
+
+// stages is how the lines begin by which a promotion of promoteKilled and promoteAborted says what it begins.
+var stages = []string{"the canary gets", "50 % of", "100 % of", "stable takes over", "all requests go"}
+
+// promoteAborted aborts a promotion from elsewhere, in each of its stages. No request is lost.
+func promoteAborted(t *testing.T, p *harness.Project, app harness.App) {
+	harness.Long(t)
+	for _, stage := range stages {
+		t.Run(stage, func(t *testing.T) {
+			finish := loadOn(t, app, 100)
+			begun := begin(t, p, stage, []string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "50,100", "--bake", "1s", "--max-failures", "0.05", "--max-slowdown", "0.5"})
+			o := p.AttemptCommand(t, "canary", "promote", "--stack", p.Stack, "--abort")
+			t.Logf("exit code %d after %.1f s\n%s", o.Code, o.Took.Seconds(), o.All)
+			err := begun.Wait()
+			tally := finish()
+			t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
+			require.Zero(t, tally.Failed(), "%v", tally.Failures())
+			if err == nil { // in the last stage the promotion may have been done
+				require.Equal(t, stages[len(stages)-1], stage)
+			} else {
+				require.ErrorContains(t, err, "exit status 4")
+				require.Zero(t, o.Code)
+				require.Contains(t, p.Output(t, "promotion"), "aborted by")
+			}
+			require.JSONEq(t, `{"stable":100,"canary":0}`, p.Output(t, "split"))
+			rollBack(t, p)
+			p.VerifyNoChanges(t)
+		})
+	}
+}
+
+// begin runs a promotion until it says that a stage begins. What it says after that is read, and not kept.
+func begin(t *testing.T, p *harness.Project, stage string, args []string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("canary", args...)
+	cmd.Dir, cmd.Env = p.Dir, p.Env
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	cmd.Stderr = cmd.Stdout
+	require.NoError(t, cmd.Start())
+	var said strings.Builder
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		said.WriteString(lines.Text() + "\n")
+		if strings.HasPrefix(lines.Text(), stage) {
+			break
+		}
+	}
+	t.Logf("begun:\n%s", said.String())
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return cmd
 }
 
 // requireReport fails the test unless the report of the last promotion has some parts.
@@ -134,11 +204,11 @@ func requireReport(t *testing.T, p *harness.Project, parts ...string) {
 func promoteKilled(t *testing.T, p *harness.Project, app harness.App) {
 	finish := loadOn(t, app, 100)
 	args := []string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "50,100", "--bake", "1s", "--max-failures", "0.05", "--max-slowdown", "0.5"}
-	stages := []string{"the canary gets", "50 % of", "100 % of", "stable takes over", "all requests go"}
+	killed := stages
 	if testing.Short() {
-		stages = []string{"50 % of", "stable takes over"}
+		killed = []string{"50 % of", "stable takes over"}
 	}
-	for _, stage := range stages {
+	for _, stage := range killed {
 		killAt(t, p, stage, args)
 		args = []string{"promote", "--stack", p.Stack, "--resume"}
 
@@ -163,19 +233,7 @@ func promoteKilled(t *testing.T, p *harness.Project, app harness.App) {
 // killAt runs a promotion and kills it, with the update that it runs, soon after a stage has begun.
 func killAt(t *testing.T, p *harness.Project, stage string, args []string) {
 	t.Helper()
-	cmd := exec.Command("canary", args...)
-	cmd.Dir, cmd.Env = p.Dir, p.Env
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	cmd.Stderr = cmd.Stdout
-	require.NoError(t, cmd.Start())
-	var said strings.Builder
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		said.WriteString(lines.Text() + "\n")
-		if strings.HasPrefix(lines.Text(), stage) {
-			break
-		}
-	}
+	cmd := begin(t, p, stage, args)
 	harness.Eventually(t, time.Minute, func(context.Context) error {
 		for _, process := range harness.Descendants(cmd.Process.Pid) {
 			if strings.Contains(harness.Arguments(process), " up ") {
@@ -185,10 +243,9 @@ func killAt(t *testing.T, p *harness.Project, stage string, args []string) {
 				return nil
 			}
 		}
-		return errors.New("no update runs:\n" + said.String())
+		return errors.New("no update runs")
 	})
 	_ = cmd.Wait()
-	t.Logf("killed:\n%s", said.String())
 }
 
 // promoteOrdered lets a promotion ask a gate and wait for a person, and pauses and aborts it from elsewhere. No

@@ -153,10 +153,10 @@ func open(record *promotion.Record) Outcome {
 	if record.Failed != "" {
 		return TakenBack
 	}
-	switch here, runs := stack.Running(record.By.Host, record.By.Process); {
-	case runs:
+	switch {
+	case record.By.Runs():
 		return UnderWay
-	case here:
+	case record.By.Gone():
 		return Held
 	}
 	return Unknown

@@ -38,8 +38,23 @@ func TestWrite(t *testing.T) {
 			require.NoError(t, r.Write(&page))
 			require.NotRegexp(t, `(?i)<(script|link|img|iframe|object)|(src|href)=|url\(|@import`, page.String(), "it needs nothing else")
 			goldie.New(t, goldie.WithNameSuffix(".golden.html")).Assert(t, name, page.Bytes())
+			r.Record.Judged = r.Record.Judged[:1]
+			r.Record.Judged[0].Samples = r.Record.Judged[0].Samples[:1]
+			var object bytes.Buffer
+			require.NoError(t, r.JSON(&object))
+			goldie.New(t, goldie.WithNameSuffix(".golden.json")).Assert(t, name, object.Bytes())
 		})
 	}
+}
+
+func TestWriteFailures(t *testing.T) {
+	t.Parallel()
+	r, err := Find(historyOf(t, "promoted"), "")
+	require.NoError(t, err)
+	r.Record.Failures = []string{"5xx", "429"}
+	var page bytes.Buffer
+	require.NoError(t, r.Write(&page))
+	require.Contains(t, page.String(), "A request has failed when its status is among 5xx, 429.</footer>")
 }
 
 // What the history says is text, wherever it stands.
@@ -112,7 +127,7 @@ func TestFind(t *testing.T) {
 		{"ended", by("my own"), "", Ended, 3, 0},
 		{"the last update failed", failed, "", Held, 7, 4},
 		{"elsewhere", promoted[:3], "", Unknown, 3, 1},
-		{"under way", here(os.Getpid()), "", UnderWay, 1, 0},
+		{"under way", here(os.Getppid()), "", UnderWay, 1, 0},
 		{"held", here(gone.Process.Pid), "", Held, 1, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
