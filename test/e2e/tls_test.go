@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"canary/internal/certtest"
 	"canary/internal/traffic"
@@ -65,6 +66,20 @@ func TestTLS(t *testing.T) {
 		t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
 		require.Zero(t, tally.Failed(), "%v", tally.Failures())
 		require.Positive(t, tally.Requests())
+	})
+
+	t.Run("a foreign Gateway with the host", func(t *testing.T) {
+		a := p.Example(t)
+		require.NoError(t, harness.Objects(a.Client, harness.Gateways, a.Namespace).Delete(t.Context(), a.Name, metav1.DeleteOptions{}))
+		remove := foreign(t, a.Client, harness.Gateways, "Gateway", "default", "a-https", map[string]any{
+			"selector": map[string]any{"istio": "ingressgateway"},
+			"servers": []any{map[string]any{
+				"port": map[string]any{"number": int64(443), "name": "https", "protocol": "HTTPS"}, "hosts": []any{host},
+				"tls": map[string]any{"mode": "SIMPLE", "credentialName": "app-example-app-example-tls"},
+			}},
+		})
+		requireNamed(t, p, remove, "Gateway default/a-https has the app's host "+host+" on port 443, and is older than the app's: take the host out of it, or remove it", "--refresh")
+		p.VerifySplit(t, 100, 0)
 	})
 
 	third, thirdKey := certtest.Pair(t, now.AddDate(3, 0, 0), host, other)
