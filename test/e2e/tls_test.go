@@ -42,9 +42,9 @@ func TestTLS(t *testing.T) {
 	p.VerifySplit(t, 100, 0)
 	t.Log(harness.Run(t, p.Dir, p.Env, "canary", "status", "--stack", p.Stack)) // fails where it finds a difference
 
-	t.Run("redirect", func(t *testing.T) { requireRedirect(t, p.Port, host) })
-
 	url := p.OutputText(t, "url")
+	t.Run("redirect", func(t *testing.T) { requireRedirect(t, p.Port, host, url) })
+
 	second, secondKey := certtest.Pair(t, now.AddDate(2, 0, 0), host)
 	t.Run("exchange under load", func(t *testing.T) {
 		both := x509.NewCertPool()
@@ -87,13 +87,13 @@ func TestTLS(t *testing.T) {
 		p.Set(t, "host", host+" "+other)
 		serve(third, thirdKey)
 		p.Up(t)
-		require.Equal(t, map[string]int{"update": 3}, p.Changes(t), "the Secret, the Gateway and the VirtualService")
+		require.Equal(t, map[string]int{"update": 5}, p.Changes(t), "the Secret, the Gateway, the VirtualService, and both that redirect HTTP")
 		require.JSONEq(t, `["`+host+`","`+other+`"]`, p.Output(t, "hosts"))
 		require.Equal(t, url, p.OutputText(t, "url"))
 		for _, name := range []string{host, other} {
 			of := strings.Replace(url, host, name, 1)
 			harness.Eventually(t, time.Minute, func(context.Context) error { return served(of, third) })
-			requireRedirect(t, p.Port, name)
+			requireRedirect(t, p.Port, name, of)
 		}
 		t.Log(harness.Run(t, p.Dir, p.Env, "canary", "status", "--stack", p.Stack)) // fails where it finds a difference
 		p.VerifySplit(t, 100, 0)
@@ -124,8 +124,16 @@ func TestTLS(t *testing.T) {
 	})
 }
 
-// requireRedirect asks for the host over HTTP, at a port of this machine, and fails the test unless it is sent to HTTPS.
-func requireRedirect(t *testing.T, port int, host string) {
+// requireRedirect asks for the host over HTTP, at a port of this machine, and fails the test unless it is sent to HTTPS,
+// whose URL is given. Clients name a port that is not the usual one.
+func requireRedirect(t *testing.T, port int, host, https string) {
+	t.Helper()
+	for _, asked := range []string{host, fmt.Sprintf("%s:%d", host, port)} {
+		requireRedirectOf(t, port, asked, https+"/path")
+	}
+}
+
+func requireRedirectOf(t *testing.T, port int, host, to string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/path", port), nil)
 	require.NoError(t, err)
@@ -134,7 +142,7 @@ func requireRedirect(t *testing.T, port int, host string) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusMovedPermanently, response.StatusCode)
-	require.Equal(t, "https://"+host+"/path", response.Header.Get("Location"))
+	require.Equal(t, to, response.Header.Get("Location"), host)
 }
 
 // served fails unless the gateway gives the certificate.
