@@ -161,16 +161,20 @@ check_settings() {
   set -f
   changes=
   keep=
+  port=
   for wanted in $CLUSTER_SETTINGS; do
     key=${wanted%%=*}
     for made in $made_with; do
       if [ "${made%%=*}" = "$key" ] && [ "$made" != "$wanted" ]; then
         changes="$changes $key is ${made#*=} and ${wanted#*=} is asked for;"
         keep="$keep pulumi config set $key ${made#*=};"
+        case $key in
+          *Port) port=" (k3d adds a port only by replacing the load balancer, which carries the API server too)" ;;
+        esac
       fi
     done
   done
-  fail "cluster $CLUSTER_NAME: it was made with other settings, and a living cluster is left as it is:$changes" \
+  fail "cluster $CLUSTER_NAME: it was made with other settings, and a living cluster is left as it is$port:$changes" \
     "to have them: pulumi destroy, then pulumi up; to keep the cluster:$keep"
 }
 

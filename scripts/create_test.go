@@ -138,9 +138,12 @@ func TestChangedSettingsAreRefused(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(m.project, "httpPort=9"), nil, 0o600))
 	m.with("CLUSTER_CONFIG="+configOf(5), "CLUSTER_SETTINGS=agents=5 httpPort=* httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false", "PULUMI_COMMAND_STDOUT=before")
 	got := m.refuses("cluster-create.sh",
+		"a living cluster is left as it is (k3d adds a port only by replacing the load balancer, which carries the API server too): agents is 2",
 		"agents is 2 and 5 is asked for", "httpPort is 80 and * is asked for", "pulumi destroy, then pulumi up",
 		"pulumi config set agents 2; pulumi config set httpPort 80")
 	require.NotContains(t, got.stderr, "k3sImage")
+	m.with("CLUSTER_SETTINGS=agents=5 httpPort=80 httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false")
+	require.NotContains(t, m.refuses("cluster-create.sh", "a living cluster is left as it is: agents is 2").stderr, "load balancer")
 	require.Equal(t, wholeCluster(), m.everything())
 	require.Empty(t, m.calls("k3d"))
 }

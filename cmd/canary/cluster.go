@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"canary/internal/config"
 	"canary/internal/kube"
 	"canary/internal/mesh"
 	"canary/internal/release"
@@ -21,6 +25,8 @@ type cluster interface {
 	relay.Cluster
 	// split is the split that the app's VirtualService has now.
 	split(ctx context.Context, namespace, name string) (traffic.Split, error)
+	// grpc reports whether the app speaks gRPC, as its Service says to the proxies.
+	grpc(ctx context.Context, namespace, name string) (bool, error)
 	// ingress is where a pod of the gateway takes the app's ingress traffic.
 	ingress(ctx context.Context, app release.App) (mesh.Ingress, error)
 }
@@ -61,6 +67,20 @@ func (c realCluster) split(ctx context.Context, namespace, name string) (traffic
 		return nil, fmt.Errorf("VirtualService %s/%s is not as the program writes it: %w; type `pulumi refresh`, then `pulumi up`", namespace, name, err)
 	}
 	return split, nil
+}
+
+func (c realCluster) grpc(ctx context.Context, namespace, name string) (bool, error) {
+	object, err := c.client.Dynamic().Resource(corev1.SchemeGroupVersion.WithResource("services")).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return false, fmt.Errorf("read Service %s/%s: %w", namespace, name, err)
+	}
+	var service corev1.Service
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &service); err != nil {
+		return false, fmt.Errorf("read Service %s/%s: %w", namespace, name, err)
+	}
+	return slices.ContainsFunc(service.Spec.Ports, func(port corev1.ServicePort) bool {
+		return port.AppProtocol != nil && *port.AppProtocol == config.ProtocolGRPC
+	}), nil
 }
 
 func (c realCluster) ingress(ctx context.Context, app release.App) (mesh.Ingress, error) {

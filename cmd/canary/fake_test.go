@@ -24,6 +24,7 @@ import (
 type fakeCluster struct {
 	app    *httptest.Server
 	splits []traffic.Split // one per reading; the last one stays
+	calls  bool            // the app speaks gRPC
 
 	mu      sync.Mutex
 	read    int
@@ -35,13 +36,17 @@ type fakeCluster struct {
 func newFakeCluster(t *testing.T, split traffic.Split, app http.HandlerFunc) *fakeCluster {
 	t.Helper()
 	f := &fakeCluster{splits: []traffic.Split{split}}
-	f.app = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	f.app = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host == "relay" { // nginx is asked whether it is up
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
 		app(w, r)
 	}))
+	f.app.Config.Protocols = new(http.Protocols)
+	f.app.Config.Protocols.SetHTTP1(true)
+	f.app.Config.Protocols.SetUnencryptedHTTP2(true)
+	f.app.Start()
 	t.Cleanup(f.app.Close)
 	return f
 }
@@ -56,6 +61,8 @@ func (f *fakeCluster) split(context.Context, string, string) (traffic.Split, err
 	}
 	return split, nil
 }
+
+func (f *fakeCluster) grpc(context.Context, string, string) (bool, error) { return f.calls, nil }
 
 func (f *fakeCluster) ingress(_ context.Context, app release.App) (mesh.Ingress, error) {
 	if app.Namespace != "shop" || app.Name != "web" {

@@ -53,6 +53,8 @@ type requests struct {
 	output      string
 	stackName   string
 	relayImage  string
+
+	grpc bool // what the app speaks
 }
 
 func newRequests(env environment) *cobra.Command {
@@ -73,7 +75,10 @@ requests have one that names the subset. When one is missing, the verdict is
 "cannot tell".
 
 Requests are GET. None is sent twice and no redirect is followed. A request
-has failed when it has no whole answer or a status of 400 or above.
+has failed when it has no whole answer or a status of 400 or above. With protocol
+grpc each is a call with an empty message, of gRPC's health check or the method
+at --path; it has failed with another status than OK and Unimplemented, by which
+a server says that it has no such method.
 
 Ingress traffic goes to the stack's url, so of several hosts to the first; a
 certificate that the stack has given its hosts is trusted, whoever has signed it.
@@ -103,7 +108,7 @@ cannot run, or cannot tell.`,
 	flags.StringVar(&r.from, "from", fromIngress, "where requests come from: ingress or mesh")
 	flags.IntVar(&r.concurrency, "concurrency", 10, "requests under way at once; the next one is sent when one is answered")
 	flags.Float64Var(&r.rate, "rate", 0, "requests per second, sent on time whatever the answers do (0: as fast as --concurrency allows)")
-	flags.StringVar(&r.path, "path", "/", "path to ask for")
+	flags.StringVar(&r.path, "path", "/", "path to ask for; with protocol grpc /PACKAGE.SERVICE/METHOD")
 	flags.DurationVar(&r.timeout, "timeout", traffic.DefaultTimeout, "longest time of one request")
 	flags.StringVar(&r.output, "output", outputTable, "table or json")
 	flags.StringVar(&r.stackName, "stack", "", "Pulumi stack (default: the selected one)")
@@ -156,6 +161,9 @@ func (r *requests) run(ctx context.Context) error {
 	}
 	before, err := cluster.split(ctx, outputs.Namespace, outputs.Name)
 	if err != nil {
+		return err
+	}
+	if r.grpc, err = cluster.grpc(ctx, outputs.Namespace, outputs.Name); err != nil {
 		return err
 	}
 	options, err := r.options(outputs)
@@ -217,7 +225,7 @@ func (r *requests) options(outputs *stack.Outputs) (traffic.Options, error) {
 	if err != nil {
 		return traffic.Options{}, err
 	}
-	options := traffic.Options{URL: target, Count: r.count, Timeout: r.timeout, Rate: r.rate, RootCAs: trusted(outputs)}
+	options := traffic.Options{URL: target, GRPC: r.grpc, Count: r.count, Timeout: r.timeout, Rate: r.rate, RootCAs: trusted(outputs)}
 	if r.rate == 0 {
 		options.Concurrency = r.concurrency
 	}
@@ -238,7 +246,8 @@ func trusted(outputs *stack.Outputs) *x509.CertPool {
 	return pool
 }
 
-// target is the URL of the requests. The relay does not look at its host.
+// target is the URL of the requests. The relay does not look at its host. No method of
+// gRPC is at the path /, so there that means the health check.
 func (r *requests) target(outputs *stack.Outputs) (string, error) {
 	base := outputs.URL
 	if r.from == fromMesh {
@@ -248,7 +257,11 @@ func (r *requests) target(outputs *stack.Outputs) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the stack's output url: %w", err)
 	}
-	reference, err := url.Parse(r.path)
+	path := r.path
+	if r.grpc && path == "/" {
+		path = traffic.HealthCheck
+	}
+	reference, err := url.Parse(path)
 	if err != nil || reference.Host != "" {
 		return "", fmt.Errorf("--path is %q, and that is no path of a URL", r.path)
 	}
@@ -260,6 +273,7 @@ func (r *requests) openRelay(ctx context.Context, cluster cluster, outputs *stac
 		Namespace: outputs.Namespace,
 		Service:   outputs.Name,
 		Image:     cmp.Or(r.relayImage, pins.NginxImage),
+		GRPC:      r.grpc,
 		Lifetime:  r.longest() + time.Minute, // for what is around the requests
 		Progress:  func(text string) { r.show("%s", text) },
 	})

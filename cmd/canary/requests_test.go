@@ -117,6 +117,45 @@ func TestRequestsAskForThePath(t *testing.T) {
 	}
 }
 
+// An app that speaks gRPC is called, and not asked for a page.
+func TestRequestsCallByGRPC(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name, status string
+		code         int
+		failures     map[string]int
+	}{
+		{name: "well", status: "0", code: 0, failures: map[string]int{}},
+		{name: "no health service", status: "12", code: 0, failures: map[string]int{}},
+		{name: "unavailable", status: "14", code: 2, failures: map[string]int{"Unavailable": 100}},
+	}
+	for _, c := range cases {
+		for _, from := range []string{"ingress", "mesh"} {
+			t.Run(c.name+" from "+from, func(t *testing.T) {
+				t.Parallel()
+				app := alternate()
+				cluster := newFakeCluster(t, half, func(w http.ResponseWriter, r *http.Request) {
+					if r.Proto != "HTTP/2.0" || r.Method != http.MethodPost || r.URL.Path != "/grpc.health.v1.Health/Check" {
+						t.Errorf("got %s %s %s", r.Proto, r.Method, r.URL)
+					}
+					app(w, r)
+					w.Header().Set("Content-Type", "application/grpc")
+					w.Header().Set("Grpc-Status", c.status)
+				})
+				cluster.calls = true
+				code, stdout, stderr := canary(t.Context(), cluster, "requests", "--output", "json", "--from", from)
+				require.Equal(t, c.code, code)
+				require.Empty(t, stderr)
+				var result report.Report
+				require.NoError(t, json.Unmarshal([]byte(stdout), &result))
+				require.Equal(t, traffic.Within, result.Verdict)
+				require.Equal(t, c.failures, result.Failures)
+				require.Equal(t, map[string]int{"stable": 50, "canary": 50}, result.Counts)
+			})
+		}
+	}
+}
+
 func TestInterruptedRequestsRemoveTheRelay(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{

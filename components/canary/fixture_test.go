@@ -130,7 +130,7 @@ func reaching(cluster rollout.Cluster) connect {
 // written plays the API server: what is written is in force.
 func written(cluster *rollouttest.Cluster) func(pulumi.MockResourceArgs) resource.PropertyMap {
 	return func(args pulumi.MockResourceArgs) resource.PropertyMap {
-		if args.TypeToken == virtualServiceType {
+		if args.TypeToken == virtualServiceType && args.Name == "app" {
 			all := args.Inputs["spec"].ObjectValue()["http"].ArrayValue()
 			routes := all[len(all)-1].ObjectValue()["route"].ArrayValue()
 			weight := func(i int) int32 { return int32(routes[i].ObjectValue()["weight"].NumberValue()) }

@@ -2,6 +2,7 @@ package canary
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 
 	"canary/internal/config"
 	"canary/internal/drift"
+	"canary/internal/kube"
 	"canary/internal/rollout"
 )
 
@@ -90,14 +92,23 @@ func (p phases) namespaceTakesPods(component pulumi.Resource) (pulumi.ResourceOp
 }
 
 // namespaceThere is the namespace's id. Pulumi reads it in a preview, too, and would say
-// of one that is not there no more than that; in an update the Service comes first.
+// of one that is not there no more than that; in an update the Service comes first. While
+// the cluster does not answer a preview leaves the read out, by an unknown id, and shows
+// everything else.
 func (p phases) namespaceThere() pulumi.IDInput {
 	id := pulumi.ID(p.args.Config.Namespace)
 	if !p.ctx.DryRun() || p.args.Config.Cluster.Provider != config.ProviderExisting {
 		return id
 	}
-	there := func(ctx context.Context, cluster rollout.Cluster, _ rollout.Voice) error {
-		return cluster.NamespaceThere(ctx)
+	result := id.ToIDOutput()
+	there := func(ctx context.Context, cluster rollout.Cluster, say rollout.Voice) error {
+		err := cluster.NamespaceThere(ctx)
+		if unreachable := new(kube.UnreachableError); errors.As(err, &unreachable) {
+			say.Warn(fmt.Sprintf("%v; this preview leaves namespace %s out, as if the stack let go of it or deleted it: the update does not delete it, nor anything in it", err, id))
+			result = pulumi.UnsafeUnknownOutput(nil).ApplyT(func(any) pulumi.ID { return id }).(pulumi.IDOutput)
+			return nil
+		}
+		return err
 	}
-	return p.onceKnown(there, nil).ApplyT(func(any) pulumi.ID { return id }).(pulumi.IDOutput)
+	return p.onceKnown(there, nil).ApplyT(func(any) pulumi.IDOutput { return result }).(pulumi.IDOutput)
 }

@@ -2,11 +2,13 @@ package canary
 
 import (
 	"errors"
+	"syscall"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
 
+	"canary/internal/kube"
 	"canary/internal/mesh"
 	"canary/internal/pulumitest"
 	"canary/internal/release"
@@ -66,6 +68,19 @@ func TestPreviewWithoutNamespace(t *testing.T) {
 	app := &rollouttest.Cluster{NamespaceErr: errors.New("there is no namespace store")}
 	_, err := pulumitest.Run(program(configuration(t, othersNamespace), reaching(app), nil), pulumitest.WithDryRun())
 	require.ErrorIs(t, err, app.NamespaceErr)
+}
+
+// A preview goes on while the cluster does not answer: all but the namespace is as always.
+func TestPreviewWithoutCluster(t *testing.T) {
+	t.Parallel()
+	reachable, err := pulumitest.Run(program(configuration(t, othersNamespace), reaching(&rollouttest.Cluster{}), nil), pulumitest.WithDryRun())
+	require.NoError(t, err)
+	app := &rollouttest.Cluster{NamespaceErr: &kube.UnreachableError{Server: "https://nowhere", Err: syscall.ECONNREFUSED}}
+	r, err := pulumitest.Run(program(configuration(t, othersNamespace), reaching(app), nil), pulumitest.WithDryRun())
+	require.NoError(t, err)
+	require.Empty(t, r.OfType(namespaceType))
+	require.Len(t, reachable.OfType(namespaceType), 1)
+	require.Len(t, r.All(), len(reachable.All())-1)
 }
 
 // What the stack does not have is not taken over.

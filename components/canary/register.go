@@ -176,6 +176,14 @@ func (b builder) routing(w workloads) (pulumi.Resource, error) {
 		}
 		needs = append(needs, secret)
 	}
+	// Before the Gateway, so that no request by HTTP is served in between.
+	for _, object := range redirectObjects(cfg) {
+		redirect, err := b.customResource(object, after(w.first))
+		if err != nil {
+			return nil, err
+		}
+		needs = append(needs, redirect)
+	}
 	gateway, err := b.customResource(gatewayObject(cfg), after(needs...))
 	if err != nil {
 		return nil, err
@@ -242,7 +250,7 @@ func (b builder) customResource(o istioObject, opts ...pulumi.ResourceOption) (p
 	if err != nil {
 		return nil, err
 	}
-	r, err := apiextensions.NewCustomResource(b.ctx, b.name, args, append(opts, b.child())...)
+	r, err := apiextensions.NewCustomResource(b.ctx, b.name+o.suffix, args, append(opts, b.child())...)
 	if err != nil {
 		return nil, fmt.Errorf("register %s %s: %w", o.kind, o.name, err)
 	}

@@ -26,23 +26,30 @@ const (
 
 // gatewayObject opens the app's hosts at the ingress gateway.
 func gatewayObject(c *config.Config) istioObject {
-	servers := []*networkingv1.Server{{
-		Port:  &networkingv1.Port{Number: 80, Name: "http", Protocol: "HTTP"},
-		Hosts: c.Hosts,
-	}}
-	if c.TLS.On() {
-		servers[0].Tls = &networkingv1.ServerTLSSettings{HttpsRedirect: true}
-		servers = append(servers, &networkingv1.Server{
-			Port:  &networkingv1.Port{Number: 443, Name: "https", Protocol: "HTTPS"},
-			Hosts: c.Hosts,
-			Tls: &networkingv1.ServerTLSSettings{
-				Mode: networkingv1.ServerTLSSettings_SIMPLE, CredentialName: cmp.Or(c.TLS.Secret, tlsSecretName(c)),
-			},
-		})
+	http := plainServer(c)
+	if !c.TLS.On() {
+		return routingObject(c, "Gateway", gatewayOf(c, http))
 	}
-	return routingObject(c, "Gateway", &networkingv1.Gateway{
-		Selector: map[string]string{"istio": c.Istio.Gateway}, Servers: servers,
-	})
+	https := &networkingv1.Server{
+		Port:  &networkingv1.Port{Number: 443, Name: "https", Protocol: "HTTPS"},
+		Hosts: c.Hosts,
+		Tls: &networkingv1.ServerTLSSettings{
+			Mode: networkingv1.ServerTLSSettings_SIMPLE, CredentialName: cmp.Or(c.TLS.Secret, tlsSecretName(c)),
+		},
+	}
+	if redirectsToPort(c) {
+		return routingObject(c, "Gateway", gatewayOf(c, https))
+	}
+	http.Tls = &networkingv1.ServerTLSSettings{HttpsRedirect: true}
+	return routingObject(c, "Gateway", gatewayOf(c, http, https))
+}
+
+func plainServer(c *config.Config) *networkingv1.Server {
+	return &networkingv1.Server{Port: &networkingv1.Port{Number: 80, Name: "http", Protocol: "HTTP"}, Hosts: c.Hosts}
+}
+
+func gatewayOf(c *config.Config, servers ...*networkingv1.Server) *networkingv1.Gateway {
+	return &networkingv1.Gateway{Selector: map[string]string{"istio": c.Istio.Gateway}, Servers: servers}
 }
 
 // destinationRuleObject names both subsets, always: a route to a subset that a proxy
@@ -145,6 +152,7 @@ func strictMTLS() istioObject {
 type istioObject struct {
 	version, kind, name string
 	namespace           string // "" is the app's
+	suffix              string // of the resource's name, where the app has several of a kind
 	spec                json.Marshaler
 }
 
@@ -189,8 +197,8 @@ func specFields(spec json.Marshaler) (map[string]any, error) {
 // and has its shape.
 func writeWeights(fields map[string]any, v *networkingv1.VirtualService) {
 	for i, http := range v.GetHttp() {
-		routes := fields["http"].([]any)[i].(map[string]any)["route"].([]any)
 		for j, route := range http.GetRoute() {
+			routes := fields["http"].([]any)[i].(map[string]any)["route"].([]any)
 			routes[j].(map[string]any)["weight"] = route.GetWeight()
 		}
 	}

@@ -36,6 +36,7 @@ func TestRouting(t *testing.T) {
 		{"hosts-virtualservice", virtualServiceType, several},
 		{"hosts-tls-gateway", gatewayType, with(several, "tlsSecret", "shop-tls")},
 		{"tls-gateway", gatewayType, map[string]string{"tlsSecret": "shop-tls"}},
+		{"port-gateway", gatewayType, map[string]string{"tlsSecret": "shop-tls", "httpsPort": "8443"}},
 		{"user-destinationrule", destinationRuleType, elsewhere},
 		{"user-virtualservice", virtualServiceType, elsewhere},
 		{"header-virtualservice", virtualServiceType, map[string]string{"canaryHeader": "x-canary"}},

@@ -36,6 +36,7 @@ func asWritten(c *config.Config) ([]drift.Object, error) {
 		"ports":    []any{map[string]any{"name": portName, "port": servicePort, "targetPort": portName, "appProtocol": c.Protocol}},
 	}}))
 	istio = append(istio, gatewayObject(c), destinationRuleObject(c), virtualServiceObject(c))
+	istio = append(istio, redirectObjects(c)...)
 	if c.StickyCookie != "" {
 		istio = append(istio, envoyFilterObject(c))
 	}

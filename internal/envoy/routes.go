@@ -108,9 +108,22 @@ type virtualHost struct {
 		Match struct {
 			Headers []headerMatch `json:"headers"`
 		} `json:"match"`
-		Route    *routeAction  `json:"route"`
+		Route    *routeAction `json:"route"`
+		Redirect *struct {
+			Scheme string `json:"scheme_redirect"`
+		} `json:"redirect"`
 		Metadata istioMetadata `json:"metadata"`
 	} `json:"routes"`
+}
+
+// redirects reports whether all requests are redirected to HTTPS.
+func (v virtualHost) redirects() bool {
+	for _, route := range v.Routes {
+		if route.Redirect == nil || route.Redirect.Scheme != "https" {
+			return v.RequireTLS != ""
+		}
+	}
+	return v.RequireTLS != "" || len(v.Routes) > 0
 }
 
 // istioMetadata is what Istio writes beside what it makes.
@@ -192,7 +205,7 @@ func (s *reading) add(routes string, vhost virtualHost) error {
 	// Istio calls a gateway's routes for plain HTTP http.PORT.
 	if len(external) > 0 && app.TLS && strings.HasPrefix(routes, "http.") {
 		maps.Copy(s.plain, external)
-		if vhost.RequireTLS == "" {
+		if !vhost.redirects() {
 			s.Host, s.Odd = true, "serves HTTP without the redirect to HTTPS"
 		}
 		return nil

@@ -251,14 +251,22 @@ func TestParseRoutesWithTLS(t *testing.T) {
 		return `{"route_config":{"name":"` + name + `","virtual_hosts":[{"domains":["app-example.app-example.localhost"],` + more + routes + `}]}}`
 	}
 	redirect, https := config("http.8080", `"require_tls":"ALL",`), config("https.443.https.app-example.app-example", "")
+	byRoute := func(routes string) string {
+		return `{"route_config":{"name":"http.8080","virtual_hosts":[{"domains":["app-example.app-example.localhost"],"routes":[` + routes + `]}]}}`
+	}
+	const toHTTPS, toHTTP = `{"redirect":{"scheme_redirect":"https"}}`, `{"redirect":{"host_redirect":"elsewhere.example"}}`
 	stable := []release.Split{{Stable: 1}}
+	open := Routes{Host: true, Splits: stable, Odd: "serves HTTP without the redirect to HTTPS"}
 	for name, tc := range map[string]struct {
 		configs []string
 		want    Routes
 	}{
 		"both":              {[]string{redirect, https}, Routes{Host: true, Splits: stable}},
+		"by a route":        {[]string{byRoute(toHTTPS), https}, Routes{Host: true, Splits: stable}},
+		"by one of two":     {[]string{byRoute(toHTTPS + "," + toHTTP), https}, open},
+		"without a route":   {[]string{byRoute(""), https}, open},
 		"the redirect only": {[]string{redirect}, Routes{}},
-		"no redirect yet":   {[]string{config("http.8080", ""), https}, Routes{Host: true, Splits: stable, Odd: "serves HTTP without the redirect to HTTPS"}},
+		"no redirect yet":   {[]string{config("http.8080", ""), https}, open},
 		"a sidecar":         {[]string{config("80", "")}, Routes{Host: true, Splits: stable}},
 	} {
 		t.Run(name, func(t *testing.T) {

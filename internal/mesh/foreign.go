@@ -137,7 +137,8 @@ func decode[T any](items []unstructured.Unstructured) []T {
 //
 // Istio merges all Gateways that select a pod, the oldest first. A host that any of
 // them redirects to HTTPS is redirected. The first server on a port decides whether
-// it speaks HTTP; those that do not agree are left out.
+// it speaks HTTP, or TLS; those that do not agree are left out. So is one with TLS as a
+// whole when an older one on its port has any of its hosts.
 func (o Others) Gateway(app release.App, pod labels.Set) Foreign {
 	var own *gatewayObject
 	for i := range o.gateways {
@@ -150,17 +151,25 @@ func (o Others) Gateway(app release.App, pod labels.Set) Foreign {
 		if g == own || !labels.SelectorFromSet(g.Spec.Selector).Matches(pod) {
 			continue
 		}
+		older := own != nil && olderFirst(g.ObjectMeta, own.ObjectMeta) < 0
 		for _, server := range g.Spec.Servers {
-			redirected := server.redirected(app.Hosts)
+			if server.Bind != "" {
+				continue
+			}
+			plain, https := server.Port.Number == httpPort, server.Port.Number == httpsPort && app.TLS
+			hosts := server.among(app.Hosts)
 			switch {
-			case server.Port.Number != httpPort || server.Bind != "":
-			case len(redirected) > 0:
-				return Foreign{g.named("Gateway"), "redirects requests for the app's " + named(redirected) + " to HTTPS", takeOut(redirected)}
-			case server.TLS == nil && !server.isHTTP() && own != nil && olderFirst(g.ObjectMeta, own.ObjectMeta) < 0:
+			case plain && !app.TLS && server.redirects() && len(hosts) > 0:
+				return Foreign{g.named("Gateway"), "redirects requests for the app's " + named(hosts) + " to HTTPS", takeOut(hosts)}
+			case older && server.TLS == nil && (plain && !server.isHTTP() || https):
 				return Foreign{
 					g.named("Gateway"),
-					fmt.Sprintf("has taken port %d of the ingress gateway for %s, and is older than the app's", httpPort, server.Port.Protocol),
+					fmt.Sprintf("has taken port %d of the ingress gateway for %s, and is older than the app's", server.Port.Number, server.Port.Protocol),
 					"take the port out of it, or remove it",
+				}
+			case older && https && len(hosts) > 0:
+				return Foreign{
+					g.named("Gateway"), fmt.Sprintf("has the app's %s on port %d, and is older than the app's", named(hosts), httpsPort), takeOut(hosts),
 				}
 			}
 		}
@@ -179,13 +188,12 @@ func (s gatewayServer) isHTTP() bool {
 	return strings.HasPrefix(protocol, "HTTP") || strings.HasPrefix(protocol, "GRPC")
 }
 
-// redirected are those of some hosts that the server redirects to HTTPS. It looks for
-// the very host: what is said of "*" is another virtual host's, and a host with a
-// namespace before it is bound to that namespace's routes.
-func (s gatewayServer) redirected(hosts []string) []string {
-	if s.TLS == nil || !s.TLS.HTTPSRedirect || !s.isHTTP() {
-		return nil
-	}
+func (s gatewayServer) redirects() bool { return s.TLS != nil && s.TLS.HTTPSRedirect && s.isHTTP() }
+
+// among are those of some hosts that the server has. It looks for the very host: what is
+// said of "*" is another virtual host's, and a host with a namespace before it is bound
+// to that namespace's routes.
+func (s gatewayServer) among(hosts []string) []string {
 	return slices.DeleteFunc(slices.Clone(hosts), func(host string) bool {
 		return !slices.ContainsFunc(s.Hosts, func(h string) bool { return strings.EqualFold(strings.TrimPrefix(h, "*/"), host) })
 	})

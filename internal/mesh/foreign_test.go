@@ -83,6 +83,48 @@ func TestForeignGateway(t *testing.T) {
 	}
 }
 
+// An app with TLS needs port 443 as well, and redirects its own requests.
+func TestForeignGatewayOfAnAppWithTLS(t *testing.T) {
+	t.Parallel()
+	app := exampleApp
+	app.TLS = true
+	own := [4]string{"shop", "web", middle, `{"selector":{"istio":"ingress"},"servers":[
+		{"port":{"number":80,"protocol":"HTTP"},"tls":{"httpsRedirect":true},"hosts":["web.example.com","www.example.com"]},
+		{"port":{"number":443,"protocol":"HTTPS"},"tls":{"mode":"SIMPLE"},"hosts":["web.example.com","www.example.com"]}]}`}
+	const (
+		has   = "Gateway default/other has the app's host www.example.com on port 443, and is older than the app's: take the host out of it, or remove it"
+		takes = " of the ingress gateway for TCP, and is older than the app's: take the port out of it, or remove it"
+	)
+	https := func(hosts string) string {
+		return `{"port":{"number":443,"protocol":"HTTPS"},"tls":{"mode":"SIMPLE"},"hosts":` + hosts + `}`
+	}
+	for name, tc := range map[string]struct{ created, server, want string }{
+		"has a host":                   {early, https(`["a.test","*/www.example.com"]`), has},
+		"has it in the same second":    {middle, https(`["www.example.com"]`), has},
+		"came too late":                {late, https(`["www.example.com"]`), ""},
+		"passes it through":            {early, `{"port":{"number":443,"protocol":"TLS"},"tls":{"mode":"PASSTHROUGH"},"hosts":["www.example.com"]}`, has},
+		"has both hosts":               {early, https(`["www.example.com","web.example.com"]`), "Gateway default/other has the app's hosts web.example.com, www.example.com on port 443, and is older than the app's: take the hosts out of it, or remove it"},
+		"has all other hosts":          {early, https(`["*","*.example.com","a.test"]`), ""},
+		"has it on another port":       {early, `{"port":{"number":8443,"protocol":"HTTPS"},"tls":{},"hosts":["www.example.com"]}`, ""},
+		"has it on another address":    {early, `{"bind":"127.0.0.1",` + https(`["www.example.com"]`)[1:], ""},
+		"takes the port":               {early, `{"port":{"number":443,"protocol":"TCP"},"hosts":["*"]}`, "Gateway default/other has taken port 443" + takes},
+		"takes the port of HTTP":       {early, `{"port":{"number":80,"protocol":"TCP"},"hosts":["*"]}`, "Gateway default/other has taken port 80" + takes},
+		"takes it too late":            {late, `{"port":{"number":443,"protocol":"TCP"},"hosts":["*"]}`, ""},
+		"redirects, as the app's does": {early, `{"port":{"number":80,"protocol":"HTTP"},"tls":{"httpsRedirect":true},"hosts":["www.example.com"]}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := Others{gateways: decode[gatewayObject](objects(t, own, [4]string{"default", "other", tc.created, `{"selector":{},"servers":[` + tc.server + `]}`}))}
+			got := o.Gateway(app, labels.Set{"istio": "ingress"})
+			if tc.want == "" {
+				require.Equal(t, Foreign{}, got)
+				return
+			}
+			require.Equal(t, tc.want, got.String())
+		})
+	}
+}
+
 func TestForeignVirtualService(t *testing.T) {
 	t.Parallel()
 	for want, hosts := range map[string][]string{

@@ -12,7 +12,7 @@ import (
 )
 
 // InForce is the app as it is reached from outside now: with the hosts that its Gateway
-// and its VirtualService both have, and with TLS when the Gateway redirects to it. It is
+// and its VirtualService both have, and with TLS when the Gateway has any. It is
 // the app itself where they cannot be read, or have no host in common.
 func InForce(ctx context.Context, c *kube.Client, app release.App) release.App {
 	gateway, err := c.Dynamic().Resource(gateways).Namespace(app.Namespace).Get(ctx, app.Name, metav1.GetOptions{})
@@ -27,7 +27,7 @@ func InForce(ctx context.Context, c *kube.Client, app release.App) release.App {
 	live.Hosts, live.TLS = nil, false
 	for _, object := range decode[gatewayObject]([]unstructured.Unstructured{*gateway}) {
 		for _, server := range object.Spec.Servers {
-			live.TLS = live.TLS || server.TLS != nil && server.TLS.HTTPSRedirect
+			live.TLS = live.TLS || server.TLS != nil
 			for _, host := range server.Hosts {
 				if slices.Contains(routed, host) && !slices.Contains(live.Hosts, host) {
 					live.Hosts = append(live.Hosts, host)

@@ -16,6 +16,7 @@ func TestInForce(t *testing.T) {
 		plain = `{"servers":[{"port":{"number":80,"protocol":"HTTP"},"hosts":["a.example","b.example"]}]}`
 		https = `{"servers":[{"port":{"number":80,"protocol":"HTTP"},"hosts":["a.example"],"tls":{"httpsRedirect":true}},
 			{"port":{"number":443,"protocol":"HTTPS"},"hosts":["a.example"],"tls":{"mode":"SIMPLE"}}]}`
+		alone = `{"servers":[{"port":{"number":443,"protocol":"HTTPS"},"hosts":["a.example"],"tls":{"mode":"SIMPLE"}}]}`
 	)
 	want := release.App{Namespace: "shop", Name: "web", Hosts: []string{"a.example", "b.example", "c.example"}, TLS: true}
 	for name, tc := range map[string]struct {
@@ -26,6 +27,7 @@ func TestInForce(t *testing.T) {
 		"others than are wanted":           {plain, `["web","a.example","b.example"]`, []string{"a.example", "b.example"}, false},
 		"an update ended between the two":  {plain, `["web","b.example","old.example"]`, []string{"b.example"}, false},
 		"HTTPS":                            {https, `["web","a.example"]`, []string{"a.example"}, true},
+		"HTTPS, and HTTP is another's":     {alone, `["web","a.example"]`, []string{"a.example"}, true},
 		"no host in common":                {https, `["web","b.example"]`, want.Hosts, true},
 		"a VirtualService without hosts":   {plain, `[]`, want.Hosts, true},
 		"a Gateway that is changed beyond": {`{"servers":"x"}`, `["web","a.example"]`, want.Hosts, true},

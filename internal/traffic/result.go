@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"google.golang.org/grpc/codes"
 )
 
 // Result is what became of one request.
@@ -21,6 +23,8 @@ type Result struct {
 	Latency time.Duration
 	// Status is the HTTP status; 0 when there was no answer.
 	Status int
+	// Code is the status of a gRPC answer (Options.GRPC).
+	Code codes.Code
 	// Subset is what the proxy that routed the request names as the one that
 	// answered (release.AnswerHeader); "" when none does.
 	Subset string
@@ -42,14 +46,17 @@ const (
 	FailureOther   = "other error"
 )
 
-// Failure is "" for a request that was answered with a status below 400.
-// Otherwise it is the status ("503") or one of the Failure classes.
+// Failure is "" for a request that was answered with a status below 400 and, by gRPC,
+// with OK or Unimplemented: a server without the method says so itself. Otherwise it is
+// the status ("503", "Unavailable") or one of the Failure classes.
 func (r Result) Failure() string {
-	if r.Err != nil {
+	switch {
+	case r.Err != nil:
 		return failureClass(r.Err)
-	}
-	if r.Status >= 400 {
+	case r.Status >= 400:
 		return strconv.Itoa(r.Status)
+	case r.Code != codes.OK && r.Code != codes.Unimplemented:
+		return r.Code.String()
 	}
 	return ""
 }

@@ -36,6 +36,9 @@ type Options struct {
 	RootCAs *x509.CertPool
 	// Method is the HTTP method; "" is GET.
 	Method string
+	// GRPC makes every request a call by gRPC, over HTTP/2, of the method that is the path
+	// of URL, with an empty message; Method and Body do not count then.
+	GRPC bool
 	// Body is sent with each request. An empty one of POST, PUT or PATCH is
 	// sent chunked: that is what keeps net/http from sending it twice.
 	Body []byte
@@ -73,7 +76,7 @@ func Run(ctx context.Context, o Options) error {
 	var mu sync.Mutex
 	send := func(start time.Time, capped bool) {
 		result := Result{Start: start, Capped: capped}
-		result.Status, result.Subset, result.Err = exchange(ctx, transport, o)
+		exchange(ctx, transport, o, &result)
 		result.Latency = time.Since(start)
 		if ctx.Err() != nil && result.Err != nil {
 			return
@@ -105,6 +108,9 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("timeout %v: want a duration above 0", o.Timeout)
 	case o.MaxInFlight < 0:
 		return o, fmt.Errorf("in-flight cap %d: want at least 1", o.MaxInFlight)
+	}
+	if o.GRPC {
+		o.Method, o.Body = http.MethodPost, emptyMessage
 	}
 	setDefault(&o.Method, http.MethodGet)
 	setDefault(&o.Host, target.Host)

@@ -23,13 +23,13 @@ type Tally struct {
 // Count is what one subset answered.
 type Count struct {
 	Answers int // with the subset's name in them, whatever the status
-	Failed  int // of these, with a status of 400 or above
+	Failed  int // of these, with a status that makes a request fail
 }
 
 // Failed is one class of failed requests.
 type Failed struct {
 	Count   int
-	Example error // of one of them; nil when the class is an HTTP status
+	Example error // of one of them; nil when the class is a status
 }
 
 // Add counts one result.

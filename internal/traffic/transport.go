@@ -19,16 +19,18 @@ import (
 // connection that is being closed.
 const idleTimeout = 20 * time.Second
 
-// newTransport makes the one connection pool of a run. HTTP/1.1 only: each
-// request of a pool then has a connection to itself, as the count per subset
-// is about requests.
+// newTransport makes the one connection pool of a run. But for gRPC it is of
+// HTTP/1.1 only: each request of a pool then has a connection to itself, as the
+// count per subset is about requests.
 func newTransport(o Options) *http.Transport {
 	dial := o.DialContext
 	if dial == nil {
 		dial = localhostDialer{net.Dialer{Timeout: o.Timeout}}.DialContext
 	}
 	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
+	protocols.SetHTTP1(!o.GRPC)
+	protocols.SetHTTP2(o.GRPC)
+	protocols.SetUnencryptedHTTP2(o.GRPC)
 	return &http.Transport{
 		DialContext:         dial,
 		Protocols:           protocols,
@@ -68,29 +70,43 @@ type onceBody struct{ io.Reader }
 
 func (onceBody) Close() error { return nil }
 
-// exchange sends one request and reads its answer to the end.
-func exchange(ctx context.Context, transport *http.Transport, o Options) (status int, subset string, err error) {
+// exchange sends one request, reads its answer to the end, and records both.
+func exchange(ctx context.Context, transport *http.Transport, o Options, result *Result) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
+	var resp *http.Response
+	if resp, result.Err = send(ctx, transport, o); result.Err != nil {
+		return
+	}
+	defer resp.Body.Close()
+	result.Status = resp.StatusCode
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		result.Err = fmt.Errorf("answer with status %d is cut off: %w", resp.StatusCode, err)
+		return
+	}
+	if o.GRPC && resp.StatusCode == http.StatusOK {
+		result.Code, result.Err = grpcStatus(resp)
+	}
+	if result.Err == nil {
+		result.Subset = subsetOf(resp.Header)
+	}
+}
+
+func send(ctx context.Context, transport *http.Transport, o Options) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, o.Method, o.URL, onceBody{bytes.NewReader(o.Body)})
 	if err != nil {
-		return 0, "", err
+		return nil, err
 	}
 	req.ContentLength = int64(len(o.Body)) // 0 with a body that is not nil means unknown
 	req.Host = o.Host
 	req.Header.Set("User-Agent", "canary-requests")
 	req.Header.Set(release.AskHeader, "yes")
-
+	if o.GRPC {
+		req.Header.Set("Content-Type", "application/grpc")
+		req.Header.Set("Te", "trailers")
+	}
 	// RoundTrip and not Client.Do: the client would follow redirects.
-	resp, err := transport.RoundTrip(req)
-	if err != nil {
-		return 0, "", err
-	}
-	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return resp.StatusCode, "", fmt.Errorf("answer with status %d is cut off: %w", resp.StatusCode, err)
-	}
-	return resp.StatusCode, subsetOf(resp.Header), nil
+	return transport.RoundTrip(req)
 }
 
 // subsetOf is the subset that the proxy which routed the request names, or "".

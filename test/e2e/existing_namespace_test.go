@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"testing"
 	"time"
 
@@ -68,6 +69,9 @@ func requireUnchanged(t *testing.T, before, now map[string]string) {
 	}
 }
 
+// elsewhere is where a kubeconfig says that the API server is.
+var elsewhere = regexp.MustCompile(`server: \S+`)
+
 // TestExistingNamespace runs the app in a namespace of somebody else, by a ServiceAccount that has the documented rights
 // and no other: up, a change of the weight under requests, a roll back, destroy. What was there before stays as it was,
 // byte for byte.
@@ -122,6 +126,14 @@ func TestExistingNamespace(t *testing.T) {
 	require.Contains(t, guest.Up(t), "rolling back before anything else")
 	a.RequireIngress(t, 0)
 	requireUnchanged(t, before, harness.Whole(t, c, namespace))
+
+	// A preview needs no cluster that answers.
+	guest.SetSecret(t, "kubeconfig", elsewhere.ReplaceAllString(kubeconfig, "server: https://127.0.0.1:1"))
+	preview := guest.Pulumi(t, "preview", "--non-interactive")
+	t.Log(preview)
+	require.Contains(t, preview, "this preview leaves namespace "+namespace+" out")
+	guest.SetSecret(t, "kubeconfig", kubeconfig)
+	guest.VerifyNoChanges(t)
 
 	guest.Destroy(t)
 	harness.Eventually(t, time.Minute, func(context.Context) error { // the pods end by themselves

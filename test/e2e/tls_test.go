@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"canary/internal/certtest"
 	"canary/internal/traffic"
@@ -41,9 +42,9 @@ func TestTLS(t *testing.T) {
 	p.VerifySplit(t, 100, 0)
 	t.Log(harness.Run(t, p.Dir, p.Env, "canary", "status", "--stack", p.Stack)) // fails where it finds a difference
 
-	t.Run("redirect", func(t *testing.T) { requireRedirect(t, p.Port, host) })
-
 	url := p.OutputText(t, "url")
+	t.Run("redirect", func(t *testing.T) { requireRedirect(t, p.Port, host, url) })
+
 	second, secondKey := certtest.Pair(t, now.AddDate(2, 0, 0), host)
 	t.Run("exchange under load", func(t *testing.T) {
 		both := x509.NewCertPool()
@@ -67,18 +68,32 @@ func TestTLS(t *testing.T) {
 		require.Positive(t, tally.Requests())
 	})
 
+	t.Run("a foreign Gateway with the host", func(t *testing.T) {
+		a := p.Example(t)
+		require.NoError(t, harness.Objects(a.Client, harness.Gateways, a.Namespace).Delete(t.Context(), a.Name, metav1.DeleteOptions{}))
+		remove := foreign(t, a.Client, harness.Gateways, "Gateway", "default", "a-https", map[string]any{
+			"selector": map[string]any{"istio": "ingressgateway"},
+			"servers": []any{map[string]any{
+				"port": map[string]any{"number": int64(443), "name": "https", "protocol": "HTTPS"}, "hosts": []any{host},
+				"tls": map[string]any{"mode": "SIMPLE", "credentialName": "app-example-app-example-tls"},
+			}},
+		})
+		requireNamed(t, p, remove, "Gateway default/a-https has the app's host "+host+" on port 443, and is older than the app's: take the host out of it, or remove it", "--refresh")
+		p.VerifySplit(t, 100, 0)
+	})
+
 	third, thirdKey := certtest.Pair(t, now.AddDate(3, 0, 0), host, other)
 	t.Run("a second host", func(t *testing.T) {
 		p.Set(t, "host", host+" "+other)
 		serve(third, thirdKey)
 		p.Up(t)
-		require.Equal(t, map[string]int{"update": 3}, p.Changes(t), "the Secret, the Gateway and the VirtualService")
+		require.Equal(t, map[string]int{"update": 5}, p.Changes(t), "the Secret, the Gateway, the VirtualService, and both that redirect HTTP")
 		require.JSONEq(t, `["`+host+`","`+other+`"]`, p.Output(t, "hosts"))
 		require.Equal(t, url, p.OutputText(t, "url"))
 		for _, name := range []string{host, other} {
 			of := strings.Replace(url, host, name, 1)
 			harness.Eventually(t, time.Minute, func(context.Context) error { return served(of, third) })
-			requireRedirect(t, p.Port, name)
+			requireRedirect(t, p.Port, name, of)
 		}
 		t.Log(harness.Run(t, p.Dir, p.Env, "canary", "status", "--stack", p.Stack)) // fails where it finds a difference
 		p.VerifySplit(t, 100, 0)
@@ -109,8 +124,16 @@ func TestTLS(t *testing.T) {
 	})
 }
 
-// requireRedirect asks for the host over HTTP, at a port of this machine, and fails the test unless it is sent to HTTPS.
-func requireRedirect(t *testing.T, port int, host string) {
+// requireRedirect asks for the host over HTTP, at a port of this machine, and fails the test unless it is sent to HTTPS,
+// whose URL is given. Clients name a port that is not the usual one.
+func requireRedirect(t *testing.T, port int, host, https string) {
+	t.Helper()
+	for _, asked := range []string{host, fmt.Sprintf("%s:%d", host, port)} {
+		requireRedirectOf(t, port, asked, https+"/path")
+	}
+}
+
+func requireRedirectOf(t *testing.T, port int, host, to string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/path", port), nil)
 	require.NoError(t, err)
@@ -119,7 +142,7 @@ func requireRedirect(t *testing.T, port int, host string) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusMovedPermanently, response.StatusCode)
-	require.Equal(t, "https://"+host+"/path", response.Header.Get("Location"))
+	require.Equal(t, to, response.Header.Get("Location"), host)
 }
 
 // served fails unless the gateway gives the certificate.

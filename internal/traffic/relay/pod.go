@@ -36,7 +36,7 @@ var nginxTemplate = template.Must(template.New("nginx.conf").Parse(nginxConf))
 func nginxConfig(o Options) string {
 	var b bytes.Buffer
 	err := nginxTemplate.Execute(&b, map[string]any{
-		"Service": o.Service, "Namespace": o.Namespace, "Port": port, "ReadyPort": readyPort,
+		"Service": o.Service, "Namespace": o.Namespace, "GRPC": o.GRPC, "Port": port, "ReadyPort": readyPort,
 	})
 	if err != nil {
 		panic(fmt.Sprintf("relay's nginx.conf: %v", err)) // cannot fail: the template and its fields are fixed

@@ -33,6 +33,7 @@ type Options struct {
 	Namespace string // of the app
 	Service   string // of the app; its port 80 gets the requests
 	Image     string // an nginx image
+	GRPC      bool   // it relays calls by gRPC, and nothing else
 	// Lifetime is the time after which the cluster ends the relay by itself,
 	// for the case that this program is killed; at least MinLifetime.
 	Lifetime time.Duration
@@ -74,7 +75,7 @@ func Open(ctx context.Context, c Cluster, o Options) (*Relay, error) {
 	return r, nil
 }
 
-// DialContext connects to the relay: every HTTP request on the connection goes
+// DialContext connects to the relay: every request on the connection goes
 // to the app. It has the form that http.Transport wants; the address is not
 // used.
 func (r *Relay) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -22,6 +22,9 @@ func TestPod(t *testing.T) {
 	pod := podFor(options, "canary-requests-abc")
 	golden := goldie.New(t)
 	golden.Assert(t, "nginx.conf", []byte(nginxConfig(options)))
+	calls := options
+	calls.GRPC = true
+	golden.Assert(t, "nginx-grpc.conf", []byte(nginxConfig(calls)))
 	pod.Annotations[configKey] = "see nginx.conf.golden\n"
 	data, err := yaml.Marshal(pod)
 	require.NoError(t, err)

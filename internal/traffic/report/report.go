@@ -54,13 +54,14 @@ type Report struct {
 	Subsets []Subset `json:"subsets"`
 	// Unattributed is the good answers that do not say their subset.
 	Unattributed int `json:"unattributed"`
-	// Failed is the requests without a whole answer or with a status of 400 or above.
+	// Failed is the requests without a whole answer, with a status of 400 or above or,
+	// by gRPC, with another than OK and Unimplemented.
 	Failed int `json:"failed"`
-	// Failures is the failed requests by class: an HTTP status ("503"), or
+	// Failures is the failed requests by class: a status ("503"; of gRPC "Unavailable"), or
 	// "timeout", "connection refused", "connection reset", "connection closed",
 	// "name not resolved" or "other error".
 	Failures map[string]int `json:"failures"`
-	// FailureExamples has an error text for each class that is no HTTP status.
+	// FailureExamples has an error text for each class that is no status.
 	FailureExamples map[string]string `json:"failureExamples"`
 	// Capped is the open loop's requests that were late because too many
 	// others were unanswered.
@@ -83,7 +84,7 @@ type Subset struct {
 	Upper int `json:"upper"`
 	// Within says whether Answers lies between them.
 	Within bool `json:"within"`
-	// Failed is how many of Answers have a status of 400 or above.
+	// Failed is how many of Answers have a status that makes a request fail.
 	Failed int `json:"failed"`
 }
 

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"text/tabwriter"
 
+	"google.golang.org/grpc/codes"
+
 	"canary/internal/traffic"
 )
 
@@ -103,6 +105,8 @@ func (r Report) hint(class string) string {
 		return "the app has nothing at this path (see --path), or the proxy no route for this host"
 	case "503":
 		return "by the app itself, or by a proxy: no pod of a subset with traffic is ready"
+	case codes.Unavailable.String():
+		return "by the app itself, or by a proxy: no pod of a subset with traffic is ready, or it speaks no gRPC"
 	case "502":
 		if r.From == "mesh" {
 			return "by the app itself, or the relay's connection to its sidecar broke"
