@@ -30,7 +30,7 @@ func NewProject(t *testing.T, settings ...string) *Project {
 	t.Helper()
 	port := FreePort(t)
 	p := NewStack(t, port, settings...)
-	p.SetAll(t, append([]string{"clusterName=" + p.Cluster, fmt.Sprintf("httpPort=%d", port)}, settings...)...)
+	p.SetAll(t, append([]string{"clusterName=" + p.Cluster, fmt.Sprintf("httpPort=%d", port), "registryPort=0"}, settings...)...)
 	return p
 }
 
