@@ -200,7 +200,7 @@ var declarations = []declaration{{
 	rule: wholeNumber(0, 65535, func(c *Config) *int { return &c.Cluster.HTTPSPort }),
 }, {
 	Key: Key{"registryPort", "",
-		"TCP port of this machine on which the k3d cluster's own registry takes images, which its nodes pull by the same name, localhost:<registryPort>/NAME: 1 to 65535, or 0 for no registry. Empty means " + strconv.Itoa(defaultRegistryPort) + ", and that a cluster which was made before there was this key stays without."},
+		"TCP port of this machine on which the k3d cluster's own registry takes images, which its nodes pull by the same name, localhost:<registryPort>/NAME: 1 to 65535, or 0 for no registry. Empty means " + strconv.Itoa(defaultRegistryPort) + "; a cluster that was made before there was this key then stays without one."},
 	rule: wholeNumber(0, 65535, func(c *Config) *int { return &c.Cluster.RegistryPort }).
 		and(", and only with clusterProvider k3d"),
 	example: strconv.Itoa(defaultRegistryPort + 1),
