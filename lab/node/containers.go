@@ -56,6 +56,7 @@ func (n *node) runContainers(ctx context.Context, c containers) error {
 	if err != nil {
 		return err
 	}
+	r.mirrorsOnly = n.mirrorsOnly
 	if err := r.write(n.registryHosts()); err != nil {
 		return err
 	}

@@ -21,6 +21,9 @@ type registries struct {
 		Endpoints []string `json:"endpoint"`
 	} `json:"mirrors"`
 	Configs map[string]registry `json:"configs"`
+
+	// mirrorsOnly is k3s's --disable-default-registry-endpoint.
+	mirrorsOnly bool
 }
 
 // registry is how one is talked to.
@@ -60,7 +63,7 @@ func readRegistries(file string) (registries, error) {
 }
 
 // write puts what containerd reads at each pull into folder: one hosts.toml for each registry. Last of all
-// a mirrored one is asked itself.
+// a mirrored one is asked itself, unless mirrorsOnly.
 func (r registries) write(folder string) error {
 	hosts := slices.Collect(maps.Keys(r.Mirrors))
 	for host, config := range r.Configs {
@@ -82,18 +85,29 @@ func (r registries) write(folder string) error {
 
 func (r registries) hostsFile(host string) string {
 	var text strings.Builder
+	endpoints := r.Mirrors[host].Endpoints
 	if tls := r.Configs[host].TLS; tls != (registryTLS{}) {
 		fmt.Fprintf(&text, "server = %q\n%s\n", "https://"+host, tls.lines())
+	} else if r.mirrorsOnly && len(endpoints) > 0 {
+		// Without a server containerd asks the registry itself.
+		url, tls := r.endpoint(endpoints[0])
+		fmt.Fprintf(&text, "server = %q\n%s\n", url, tls.lines())
 	}
-	for _, endpoint := range r.Mirrors[host].Endpoints {
-		_, address, found := strings.Cut(endpoint, "://")
-		if !found {
-			address, endpoint = endpoint, "https://"+endpoint
-		}
-		address, _, _ = strings.Cut(address, "/")
-		fmt.Fprintf(&text, "[host.%q]\n  capabilities = [\"pull\", \"resolve\"]\n%s\n", endpoint, r.Configs[address].TLS.lines())
+	for _, endpoint := range endpoints {
+		url, tls := r.endpoint(endpoint)
+		fmt.Fprintf(&text, "[host.%q]\n  capabilities = [\"pull\", \"resolve\"]\n%s\n", url, tls.lines())
 	}
 	return text.String()
+}
+
+// endpoint gives a mirror's URL, and how that is talked to.
+func (r registries) endpoint(text string) (url string, tls registryTLS) {
+	_, address, found := strings.Cut(text, "://")
+	if !found {
+		address, text = text, "https://"+text
+	}
+	address, _, _ = strings.Cut(address, "/")
+	return text, r.Configs[address].TLS
 }
 
 func (t registryTLS) lines() string {

@@ -64,6 +64,21 @@ configs:
 `, r.passwords())
 }
 
+func TestMirrorsOnly(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "registries.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(`mirrors: {"localhost:5000": {endpoint: ["http://k3d-canary-registry:5000"]}}`), 0o600))
+	r, err := readRegistries(file)
+	require.NoError(t, err)
+	r.mirrorsOnly = true
+	require.Equal(t, `server = "http://k3d-canary-registry:5000"
+
+[host."http://k3d-canary-registry:5000"]
+  capabilities = ["pull", "resolve"]
+
+`, r.hostsFile("localhost:5000"))
+}
+
 func TestNoRegistries(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
