@@ -89,6 +89,14 @@ func k3dConfig(c config.Cluster, stackName string) ([]byte, error) {
 	if !c.MetricsServer {
 		args = append(args, k3dFiltered{Arg: "--disable=metrics-server", NodeFilters: onServers})
 	}
+	if c.RegistryPort != 0 {
+		// Else a node that does not find an image in the registry asks for it on its own loopback address, and all that it tells
+		// is that nobody answers there.
+		args = append(args, k3dFiltered{
+			Arg:         "--disable-default-registry-endpoint=true",
+			NodeFilters: []string{"server:*", "agent:*"},
+		})
+	}
 	if c.Agents > 0 {
 		args = append(args, k3dFiltered{
 			Arg:         "--node-taint=node-role.kubernetes.io/control-plane=true:NoSchedule",

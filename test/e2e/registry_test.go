@@ -49,7 +49,7 @@ func TestRegistry(t *testing.T) {
 	message := harness.LineWith(result.All, "subset canary:")
 	t.Logf("a tag that is not there: exit code %d after %.1f s: %s", result.Code, result.Took.Seconds(), message)
 	require.Regexp(t, `the split stays 100/0: subset canary: 0 of 1 pods ready: pod \S+: container app: (ErrImagePull|ImagePullBackOff): .*`+
-		regexp.QuoteMeta(image)+`:v9.*; check the image's name and tag`, message)
+		regexp.QuoteMeta(image)+`:v9: not found; check the image's name and tag`, message)
 	require.Equal(t, version, harness.SplitVersion(t, a.Client, a.Namespace, a.Name), "the split was written")
 	a.RequireIngress(t, 0)
 
