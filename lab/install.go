@@ -18,7 +18,7 @@ import (
 // packages maps each command that the lab calls to the Debian package that brings it.
 var packages = []struct{ command, pkg string }{
 	{"dockerd", "docker.io"}, {"docker", "docker.io"}, {"runc", "runc"}, {"iptables", "iptables"},
-	{"debootstrap", "debootstrap"}, {"python3", "python3-pip"},
+	{"ip", "iproute2"}, {"debootstrap", "debootstrap"}, {"python3", "python3-pip"},
 }
 
 // installPackages brings what the lab needs of the system through the system's package manager.

@@ -46,7 +46,7 @@ func newLab(project string, progress io.Writer) (*lab, error) {
 	run := filepath.Join("/run", "canary-lab-"+id)
 	return &lab{
 		project: project, cache: cache, run: run, names: names, progress: progress,
-		engine: &engine.Engine{Data: filepath.Join(cache, "engine-"+id), Run: run},
+		engine: &engine.Engine{Data: filepath.Join(cache, "engine-"+id), Run: run, Bridge: engine.NewBridge(id)},
 	}, nil
 }
 
@@ -65,10 +65,10 @@ func readNames(file string) (build.Names, error) {
 	}
 	n := build.Names{
 		K3sImage: pins["K3S_IMAGE"], K3dVersion: pins["K3D_VERSION"], IstioHub: pins["ISTIO_HUB"],
-		IstioVersion: pins["ISTIO_VERSION"], NginxImage: pins["NGINX_IMAGE"], PulumiVersion: pins["PULUMI_VERSION"],
+		IstioVersion: pins["ISTIO_VERSION"], NginxImage: pins["NGINX_IMAGE"], RegistryImage: pins["REGISTRY_IMAGE"], PulumiVersion: pins["PULUMI_VERSION"],
 	}
-	if n.K3sImage == "" || n.K3dVersion == "" || n.IstioHub == "" || n.IstioVersion == "" || n.NginxImage == "" || n.PulumiVersion == "" {
-		return build.Names{}, fmt.Errorf("%s lacks one of K3S_IMAGE, K3D_VERSION, ISTIO_HUB, ISTIO_VERSION, NGINX_IMAGE, PULUMI_VERSION", file)
+	if n.K3sImage == "" || n.K3dVersion == "" || n.IstioHub == "" || n.IstioVersion == "" || n.NginxImage == "" || n.RegistryImage == "" || n.PulumiVersion == "" {
+		return build.Names{}, fmt.Errorf("%s lacks one of K3S_IMAGE, K3D_VERSION, ISTIO_HUB, ISTIO_VERSION, NGINX_IMAGE, REGISTRY_IMAGE, PULUMI_VERSION", file)
 	}
 	return n, nil
 }

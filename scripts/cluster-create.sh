@@ -9,7 +9,8 @@
 #   CLUSTER_ENGINE        the id and the host of the engine that the cluster lives on, when they are recorded
 #   CLUSTER_CONFIG        k3d's configuration file, as text
 #   CLUSTER_SETTINGS      the settings that the configuration was made from, as words key=value
-#   CLUSTER_PORTS         the host ports that the configuration maps, as words
+#   CLUSTER_PORTS         the host ports that the configuration maps, as words key=port
+#   CLUSTER_REGISTRY_SET  whether registryPort is set, and not the default: true or false
 #   CLUSTER_READY_SECONDS how long the API server of a cluster found running may take to answer (60)
 #   PULUMI_COMMAND_STDOUT the last result; set on update
 set -eu
@@ -54,10 +55,8 @@ k3d_in_background() {
 }
 
 create() {
-  key=httpPort
   for port in $CLUSTER_PORTS; do
-    check_port "$port" "$key"
-    key=httpsPort
+    check_port "${port#*=}" "${port%%=*}"
   done
   remove_ours
   printf '%s\n' "$CLUSTER_CONFIG" >"$work/k3d.yaml"
@@ -95,15 +94,19 @@ remake() {
 
 # check_port PORT KEY fails when a host port is taken, naming what has it and the key that sets it.
 check_port() {
+  case $2 in
+    registryPort) free=$(($1 % 65535 + 1)) ;;
+    *) free=$((8000 + $1 % 1000)) ;;
+  esac
   holder=$(docker ps --filter "publish=$1" --format '{{.Names}}' | head -n 1)
   [ -z "$holder" ] ||
     fail "port $1 of this machine is taken by the container $holder: stop it, or choose another port:" \
-      "pulumi config set $2 $((8000 + $1 % 1000))"
+      "pulumi config set $2 $free"
   case ${DOCKER_HOST-} in
     '' | unix:*)
       if port_is_taken "$1"; then
         fail "port $1 of this machine is taken by $(port_holder "$1"): stop it, or choose another port:" \
-          "pulumi config set $2 $((8000 + $1 % 1000))"
+          "pulumi config set $2 $free"
       fi
       ;;
   esac
@@ -155,6 +158,14 @@ check_settings() {
     *metricsServer=*) ;;
     *) # made before there were these keys
       made_with="${made_with%% k3sImage=*} httpsPort=0 k3sImage=${made_with##* k3sImage=} metricsServer=false"
+      ;;
+  esac
+  case $made_with in
+    *registryPort=*) ;;
+    *) # made before there was this key, and without a registry, which its default does not ask for
+      registry_port=0
+      [ "${CLUSTER_REGISTRY_SET-}" = true ] || registry_port=${CLUSTER_SETTINGS##*registryPort=}
+      made_with="$made_with registryPort=$registry_port"
       ;;
   esac
   [ "$made_with" != "$CLUSTER_SETTINGS" ] || return 0

@@ -136,7 +136,7 @@ func TestChangedSettingsAreRefused(t *testing.T) {
 	m.succeeds("cluster-create.sh")
 	m.calls("k3d")
 	require.NoError(t, os.WriteFile(filepath.Join(m.project, "httpPort=9"), nil, 0o600))
-	m.with("CLUSTER_CONFIG="+configOf(5), "CLUSTER_SETTINGS=agents=5 httpPort=* httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false", "PULUMI_COMMAND_STDOUT=before")
+	m.with("CLUSTER_CONFIG="+configOf(5), "CLUSTER_SETTINGS=agents=5 httpPort=* httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false registryPort=0", "PULUMI_COMMAND_STDOUT=before")
 	got := m.refuses("cluster-create.sh",
 		"a living cluster is left as it is (k3d adds a port only by replacing the load balancer, which carries the API server too): agents is 2",
 		"agents is 2 and 5 is asked for", "httpPort is 80 and * is asked for", "pulumi destroy, then pulumi up",
@@ -146,6 +146,54 @@ func TestChangedSettingsAreRefused(t *testing.T) {
 	require.NotContains(t, m.refuses("cluster-create.sh", "a living cluster is left as it is: agents is 2").stderr, "load balancer")
 	require.Equal(t, wholeCluster(), m.everything())
 	require.Empty(t, m.calls("k3d"))
+}
+
+func TestRegistry(t *testing.T) {
+	t.Parallel()
+	const registry = "container k3d-canary-registry"
+	withRegistry := func(m *machine) *machine {
+		return m.with("CLUSTER_CONFIG=registries: {create: {name: k3d-canary-registry, hostPort: \"5000\"}}\n" + configOf(2))
+	}
+	m := withRegistry(newMachine(t))
+	m.succeeds("cluster-create.sh")
+	require.ElementsMatch(t, append(wholeCluster(), registry), m.everything())
+	require.Equal(t, "running", m.succeeds("cluster-state.sh").stdout)
+
+	other := m.with("CLUSTER_ID="+otherID, "CLUSTER_NAME=other", "CLUSTER_PORTS=registryPort=5000")
+	other.refuses("cluster-create.sh", "port 5000 of this machine is taken by the container k3d-canary-registry",
+		"pulumi config set registryPort 5001")
+	other.with("CLUSTER_NAME=canary").succeeds("cluster-delete.sh")
+	require.Contains(t, m.everything(), registry, "another stack's")
+
+	m.with("CLUSTER_ID=" + ourID)
+	m.change(func(w *world) { w.find("k3d-canary-registry").State = "exited" })
+	require.Equal(t, "stopped", m.succeeds("cluster-state.sh").stdout)
+	m.succeeds("cluster-delete.sh")
+	require.Empty(t, m.everything())
+
+	failing := withRegistry(newMachine(t)).with("FAKE_CREATE=fail", "FAKE_NODES=0")
+	failing.refuses("cluster-create.sh", "could not be created")
+	require.Empty(t, failing.everything())
+}
+
+// A cluster that was made before there was registryPort stays as it is, unless somebody asks for a registry in it.
+func TestDefaultRegistryIsNotAskedOfAnOldCluster(t *testing.T) {
+	t.Parallel()
+	settings := func(port string) string {
+		return "CLUSTER_SETTINGS=agents=2 httpPort=80 httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false registryPort=" + port
+	}
+	m := newMachine(t).with("PULUMI_COMMAND_STDOUT=before")
+	addCluster(m, "canary", ourID, "running")
+	m.with(settings("5000"), "CLUSTER_REGISTRY_SET=false").succeeds("cluster-create.sh")
+	m.with(settings("0"), "CLUSTER_REGISTRY_SET=true").succeeds("cluster-create.sh")
+	m.with(settings("5000")).refuses("cluster-create.sh", "registryPort is 0 and 5000 is asked for", "pulumi config set registryPort 0")
+
+	m.change(func(w *world) {
+		w.find("k3d-canary-server-0").Labels["canary.cluster-settings"] =
+			"agents=2 httpPort=80 httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false registryPort=5001"
+	})
+	m.with("CLUSTER_REGISTRY_SET=false").refuses("cluster-create.sh", "registryPort is 5001 and 5000 is asked for",
+		"pulumi config set registryPort 5001")
 }
 
 func TestAnotherNameIsRefusedAndDeleteFindsTheOldOne(t *testing.T) {
@@ -162,7 +210,7 @@ func TestPortClash(t *testing.T) {
 	t.Parallel()
 	t.Run("a container", func(t *testing.T) {
 		t.Parallel()
-		m := newMachine(t).with("CLUSTER_PORTS=80")
+		m := newMachine(t).with("CLUSTER_PORTS=httpPort=80")
 		m.change(func(w *world) { w.run("somebody's-web", "running", nil, 80) })
 		m.refuses("cluster-create.sh", "port 80 of this machine is taken by the container somebody's-web", "pulumi config set httpPort")
 		require.Empty(t, m.calls("k3d"))
@@ -174,7 +222,7 @@ func TestPortClash(t *testing.T) {
 		defer listener.Close()
 		_, port, err := net.SplitHostPort(listener.Addr().String())
 		require.NoError(t, err)
-		m := newMachine(t).with("CLUSTER_PORTS=" + port)
+		m := newMachine(t).with("CLUSTER_PORTS=httpPort=" + port)
 		holder := "another program"
 		if runtime.GOOS == "linux" { // it is this process, which may see itself
 			holder = fmt.Sprintf("the program scripts.test (process %d)", os.Getpid())
@@ -184,7 +232,7 @@ func TestPortClash(t *testing.T) {
 	})
 	t.Run("the cluster's own", func(t *testing.T) {
 		t.Parallel()
-		m := newMachine(t).with("CLUSTER_PORTS=80")
+		m := newMachine(t).with("CLUSTER_PORTS=httpPort=80")
 		addCluster(m, "canary", ourID, "running")
 		m.change(func(w *world) { w.find("k3d-canary-serverlb").Ports = []int{80} })
 		m.succeeds("cluster-create.sh")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,7 +79,13 @@ func fakeK3d(folder string, args []string) error {
 }
 
 type k3dFile struct {
-	Agents  int `json:"agents"`
+	Agents     int `json:"agents"`
+	Registries struct {
+		Create struct {
+			Name     string `json:"name"`
+			HostPort string `json:"hostPort"`
+		} `json:"create"`
+	} `json:"registries"`
 	Options struct {
 		Runtime struct {
 			Labels []struct {
@@ -121,6 +128,14 @@ func createCluster(folder, name, config string, labels []string) error {
 		})
 		w.run("k3d-"+name+"-tools", "running", map[string]string{"app": "k3d", "k3d.cluster": name, "k3d.role": "noRole"})
 		w.network("k3d-" + name).Attached = []string{"k3d-" + name + "-tools"}
+		if registry := file.Registries.Create; registry.Name != "" { // it gets none of the labels
+			port, err := strconv.Atoi(registry.HostPort)
+			if err != nil {
+				return err
+			}
+			w.run(registry.Name, "created", map[string]string{"app": "k3d", "k3d.cluster": name, "k3d.role": "registry"}, port)
+			w.network("k3d-" + name).Attached = append(w.network("k3d-"+name).Attached, registry.Name)
+		}
 		return nil
 	})
 	if err != nil {

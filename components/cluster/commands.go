@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
@@ -13,10 +14,11 @@ import (
 // k3dSpec is all that the Commands of a k3d cluster need to know.
 type k3dSpec struct {
 	name     string
-	ports    []int // of this machine
+	ports    []string // of this machine, as words key=port
 	images   []string
 	config   string // k3d's configuration file
 	settings string // what a living cluster cannot take on, see settings
+	registry bool   // whether registryPort was set
 }
 
 func newK3dSpec(c config.Cluster, stackName string) (*k3dSpec, error) {
@@ -30,15 +32,22 @@ func newK3dSpec(c config.Cluster, stackName string) (*k3dSpec, error) {
 		images:   c.ImportImages,
 		config:   string(file),
 		settings: settings(c),
+		registry: c.RegistrySet,
 	}, nil
 }
 
-// publishedPorts are the ports of this machine that lead into the cluster.
-func publishedPorts(c config.Cluster) []int {
-	if c.HTTPSPort == 0 {
-		return []int{c.HTTPPort}
+// publishedPorts are the ports of this machine that the cluster takes, each with the key that sets it.
+func publishedPorts(c config.Cluster) []string {
+	var published []string
+	for _, port := range []struct {
+		key    string
+		number int
+	}{{"httpPort", c.HTTPPort}, {"httpsPort", c.HTTPSPort}, {"registryPort", c.RegistryPort}} {
+		if port.number != 0 {
+			published = append(published, fmt.Sprintf("%s=%d", port.key, port.number))
+		}
 	}
-	return []int{c.HTTPPort, c.HTTPSPort}
+	return published
 }
 
 // register adds the Commands to the component. They run in the project's folder; the scripts' paths are relative to it,
@@ -69,12 +78,13 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 	server, err := local.NewCommand(ctx, name, &local.CommandArgs{
 		Create: pulumi.String("sh scripts/cluster-create.sh"),
 		Environment: pulumi.StringMap{
-			"CLUSTER_NAME":     pulumi.String(s.name),
-			"CLUSTER_ID":       id,
-			"CLUSTER_ENGINE":   engine,
-			"CLUSTER_CONFIG":   pulumi.String(s.config),
-			"CLUSTER_SETTINGS": pulumi.String(s.settings),
-			"CLUSTER_PORTS":    pulumi.String(strings.Trim(fmt.Sprint(s.ports), "[]")),
+			"CLUSTER_NAME":         pulumi.String(s.name),
+			"CLUSTER_ID":           id,
+			"CLUSTER_ENGINE":       engine,
+			"CLUSTER_CONFIG":       pulumi.String(s.config),
+			"CLUSTER_SETTINGS":     pulumi.String(s.settings),
+			"CLUSTER_PORTS":        pulumi.String(strings.Join(s.ports, " ")),
+			"CLUSTER_REGISTRY_SET": pulumi.String(strconv.FormatBool(s.registry)),
 		},
 	}, pulumi.Parent(c))
 	if err != nil {

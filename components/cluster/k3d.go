@@ -2,11 +2,13 @@ package cluster
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
 	"canary/internal/config"
+	"canary/internal/pins"
 )
 
 // The labels on the cluster's containers that are known before it is made; scripts/lib/cluster.sh reads them.
@@ -28,6 +30,7 @@ type (
 		Image      string        `json:"image"`
 		KubeAPI    k3dKubeAPI    `json:"kubeAPI"`
 		Ports      []k3dFiltered `json:"ports"`
+		Registries k3dRegistries `json:"registries,omitzero"`
 		Options    k3dOptions    `json:"options"`
 	}
 	k3dMetadata struct {
@@ -42,6 +45,16 @@ type (
 		Arg         string   `json:"arg,omitempty"`
 		Label       string   `json:"label,omitempty"`
 		NodeFilters []string `json:"nodeFilters"`
+	}
+	k3dRegistries struct {
+		Create k3dRegistry `json:"create"`
+		Config string      `json:"config"` // of K3s
+	}
+	k3dRegistry struct {
+		Name     string `json:"name"`
+		Host     string `json:"host"`
+		HostPort string `json:"hostPort"`
+		Image    string `json:"image"`
 	}
 	k3dOptions struct {
 		K3d        k3dWaiting    `json:"k3d"`
@@ -76,6 +89,14 @@ func k3dConfig(c config.Cluster, stackName string) ([]byte, error) {
 	if !c.MetricsServer {
 		args = append(args, k3dFiltered{Arg: "--disable=metrics-server", NodeFilters: onServers})
 	}
+	if c.RegistryPort != 0 {
+		// Else a node that does not find an image in the registry asks for it on its own loopback address, and all that it tells
+		// is that nobody answers there.
+		args = append(args, k3dFiltered{
+			Arg:         "--disable-default-registry-endpoint=true",
+			NodeFilters: []string{"server:*", "agent:*"},
+		})
+	}
 	if c.Agents > 0 {
 		args = append(args, k3dFiltered{
 			Arg:         "--node-taint=node-role.kubernetes.io/control-plane=true:NoSchedule",
@@ -91,8 +112,9 @@ func k3dConfig(c config.Cluster, stackName string) ([]byte, error) {
 		Agents:     c.Agents,
 		Image:      c.K3sImage,
 		// For this machine alone. It is also the address in the kubeconfig, and no proxy is asked for a loopback address.
-		KubeAPI: k3dKubeAPI{HostIP: "127.0.0.1"},
-		Ports:   ports(c),
+		KubeAPI:    k3dKubeAPI{HostIP: "127.0.0.1"},
+		Ports:      ports(c),
+		Registries: registries(c),
 		Options: k3dOptions{
 			K3d: k3dWaiting{Wait: true, Timeout: "300s"},
 			K3s: k3dK3s{ExtraArgs: args},
@@ -123,9 +145,24 @@ func ports(c config.Cluster) []k3dFiltered {
 	return published
 }
 
+// registries are the cluster's own registry, where it has one, and the name that its nodes know it by. That is the one
+// that docker on this machine pushes to, for which docker asks for no certificate.
+func registries(c config.Cluster) k3dRegistries {
+	if c.RegistryPort == 0 {
+		return k3dRegistries{}
+	}
+	const ownPort = 5000 // in the registry's container
+	name := "k3d-" + c.Name + "-registry"
+	return k3dRegistries{
+		// For this machine alone: it takes images from everybody who reaches it.
+		Create: k3dRegistry{Name: name, Host: "127.0.0.1", HostPort: strconv.Itoa(c.RegistryPort), Image: pins.RegistryImage},
+		Config: fmt.Sprintf("mirrors:\n  localhost:%d:\n    endpoint:\n    - http://%s:%d\n", c.RegistryPort, name, ownPort),
+	}
+}
+
 // settings gives what a living cluster cannot take on, by the names of the keys in the stack's configuration. It is
 // written on the cluster, and compared and shown by scripts/cluster-create.sh. No value holds a space.
 func settings(c config.Cluster) string {
-	return fmt.Sprintf("agents=%d httpPort=%d httpsPort=%d k3sImage=%s metricsServer=%t",
-		c.Agents, c.HTTPPort, c.HTTPSPort, c.K3sImage, c.MetricsServer)
+	return fmt.Sprintf("agents=%d httpPort=%d httpsPort=%d k3sImage=%s metricsServer=%t registryPort=%d",
+		c.Agents, c.HTTPPort, c.HTTPSPort, c.K3sImage, c.MetricsServer, c.RegistryPort)
 }

@@ -16,6 +16,8 @@ func k3dCluster() config.Cluster {
 		Agents:   3,
 		K3sImage: "rancher/k3s:v1.36.1-k3s1",
 		HTTPPort: 80,
+
+		RegistryPort: 5000,
 	}
 }
 
@@ -23,13 +25,14 @@ func TestK3dConfig(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*config.Cluster){
 		"k3d-default":   func(*config.Cluster) {},
-		"k3d-no-agents": func(c *config.Cluster) { c.Agents = 0 },
+		"k3d-no-agents": func(c *config.Cluster) { c.Agents = 0; c.RegistryPort = 0 },
 		"k3d-all-settings": func(c *config.Cluster) {
 			c.Name = "other"
 			c.Agents = 1
 			c.HTTPPort = 8080
 			c.HTTPSPort = 8443
 			c.MetricsServer = true
+			c.RegistryPort = 5001
 			c.K3sImage = "registry.example.com:5000/k3s@sha256:" + "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 		},
 	} {
@@ -59,6 +62,7 @@ func TestSettingsNameEachChange(t *testing.T) {
 		"agents":        func(c *config.Cluster) { c.Agents++ },
 		"httpsPort":     func(c *config.Cluster) { c.HTTPSPort = 443 },
 		"httpPort":      func(c *config.Cluster) { c.HTTPPort++ },
+		"registryPort":  func(c *config.Cluster) { c.RegistryPort = 0 },
 		"metricsServer": func(c *config.Cluster) { c.MetricsServer = true },
 		"k3sImage":      func(c *config.Cluster) { c.K3sImage += "x" },
 	} {

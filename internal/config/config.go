@@ -114,6 +114,11 @@ type Cluster struct {
 	HTTPPort int
 	// HTTPSPort is the port of this machine that reaches the gateway's HTTPS; 0 is none.
 	HTTPSPort int
+	// RegistryPort is the port of this machine on which the k3d cluster's registry answers; 0 is no registry.
+	RegistryPort int
+	// RegistrySet is whether RegistryPort was set: the default alone does not ask for a registry where a
+	// cluster lives without one.
+	RegistrySet bool
 	// MetricsServer is whether the k3d cluster has Kubernetes' metrics-server.
 	MetricsServer bool
 	// Kubeconfig is a path or the content itself, never empty with an existing cluster. It may hold

@@ -199,6 +199,12 @@ var declarations = []declaration{{
 		"TCP port of this machine that reaches the ingress gateway's HTTPS, when there is a certificate: 1 to 65535, or 0 for none."},
 	rule: wholeNumber(0, 65535, func(c *Config) *int { return &c.Cluster.HTTPSPort }),
 }, {
+	Key: Key{"registryPort", "",
+		"TCP port of this machine on which the k3d cluster's own registry takes images, which its nodes pull by the same name, localhost:<registryPort>/NAME: 1 to 65535, or 0 for no registry. Empty means " + strconv.Itoa(defaultRegistryPort) + "; a cluster that was made before there was this key then stays without one."},
+	rule: wholeNumber(0, 65535, func(c *Config) *int { return &c.Cluster.RegistryPort }).
+		and(", and only with clusterProvider k3d"),
+	example: strconv.Itoa(defaultRegistryPort + 1),
+}, {
 	Key: Key{"metricsServer", "false",
 		"Whether the k3d cluster runs Kubernetes' metrics-server, which autoscalers go by: true or false."},
 	rule: trueOrFalse(func(c *Config) *bool { return &c.Cluster.MetricsServer }),

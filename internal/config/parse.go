@@ -80,6 +80,9 @@ func (p *parser) derive() {
 	if !c.TLS.On() {
 		c.Cluster.HTTPSPort = 0
 	}
+	if c.Cluster.RegistrySet = p.values["registryPort"] != ""; !c.Cluster.RegistrySet {
+		c.Cluster.RegistryPort = defaultRegistryPort
+	}
 	c.StableMaxReplicas = cmp.Or(c.StableMaxReplicas, c.StableReplicas)
 	c.CanaryMaxReplicas = cmp.Or(c.CanaryMaxReplicas, c.CanaryReplicas)
 	if c.Readiness.Protocol == "" {
@@ -149,6 +152,10 @@ func (p *parser) checkTogether() {
 		if p.good("importImages") && len(c.Cluster.ImportImages) > 0 {
 			p.refuse("importImages", with, "pulumi config rm importImages")
 		}
+		if p.good("registryPort") && c.Cluster.RegistrySet && c.Cluster.RegistryPort != 0 {
+			p.refuse("registryPort", with, "pulumi config rm registryPort")
+		}
+		c.Cluster.RegistryPort = 0
 		return
 	}
 	if c.Cluster.Kubeconfig != "" {

@@ -21,7 +21,7 @@ func TestParseDefaults(t *testing.T) {
 		Name: "app-example", Namespace: "app-example", CreateNamespace: true, Hosts: []string{"app-example.app-example.localhost"},
 		StickySeconds: 2_592_000, StableReplicas: 1, CanaryReplicas: 1, StableMaxReplicas: 1, CanaryMaxReplicas: 1, ContainerPort: 8080, Protocol: "http", Readiness: Readiness{"http", 8080, "/"}, StartSeconds: 600, DrainSeconds: 20,
 		Env: Environment{}, CanaryEnv: Environment{},
-		Cluster: Cluster{Provider: ProviderK3d, Name: "canary", Agents: 3, K3sImage: pins.K3sImage, HTTPPort: 80},
+		Cluster: Cluster{Provider: ProviderK3d, Name: "canary", Agents: 3, K3sImage: pins.K3sImage, HTTPPort: 80, RegistryPort: 5000},
 		Istio: Istio{
 			Install: true, Gateway: "ingressgateway", Namespace: "istio-system", Version: pins.IstioVersion, ChartRepository: pins.IstioChartRepository,
 			Hub: pins.IstioHub, Tag: pins.IstioVersion, Values: map[string]any{},
@@ -214,4 +214,25 @@ func TestParseShortensLongValues(t *testing.T) {
 	t.Parallel()
 	_, err := Parse(map[string]string{"agents": strings.Repeat("é", 81)})
 	require.ErrorContains(t, err, `agents: found "`+strings.Repeat("é", 80)+`"…; allowed: `)
+}
+
+func TestParseTellsWhetherTheRegistryWasAskedFor(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]Cluster{
+		"":     {RegistryPort: 5000},
+		"5000": {RegistryPort: 5000, RegistrySet: true},
+		"0":    {RegistrySet: true},
+	} {
+		config, err := Parse(map[string]string{"registryPort": value})
+		require.NoError(t, err)
+		require.Equal(t, want, Cluster{RegistryPort: config.Cluster.RegistryPort, RegistrySet: config.Cluster.RegistrySet}, "%q", value)
+	}
+	existing := map[string]string{"clusterProvider": "existing", "kubeconfig": "~/.kube/config"}
+	config, err := Parse(existing)
+	require.NoError(t, err)
+	require.Zero(t, config.Cluster.RegistryPort)
+	existing["registryPort"] = "5000"
+	_, err = Parse(existing)
+	require.ErrorContains(t, err, `registryPort: found "5000" with clusterProvider "existing"; allowed: a whole number from 0 to 65535, `+
+		`and only with clusterProvider k3d; run: pulumi config rm registryPort`)
 }

@@ -33,6 +33,9 @@ const (
 	// defaultNamespace is in every cluster, so that the stack cannot make it and must not delete it.
 	defaultNamespace = "default"
 
+	// defaultRegistryPort is where registries usually listen.
+	defaultRegistryPort = 5000
+
 	// defaultIstioNamespace is where the stack installs Istio.
 	defaultIstioNamespace = "istio-system"
 

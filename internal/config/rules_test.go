@@ -162,6 +162,10 @@ func TestRules(t *testing.T) {
 		}, {
 			key: "httpsPort", good: []string{"0", "443", "65535"}, bad: []string{"", "65536", "https"},
 			allowed: "a whole number from 0 to 65535; for example: pulumi config set httpsPort 443",
+		},
+		{
+			key: "registryPort", good: []string{"0", "5000", "65535"}, bad: []string{"65536", "-1", "05000"},
+			allowed: "a whole number from 0 to 65535, and only with clusterProvider k3d; for example: pulumi config set registryPort 5001",
 		}, {
 			key: "tlsSecret", good: []string{"", "shop-tls"}, bad: []string{"Shop"},
 			allowed: "a Secret's name: a-z, 0-9, - and . as in a DNS name, at most 253 characters, and not with tlsCertificate; for example: pulumi config set tlsSecret shop-tls",

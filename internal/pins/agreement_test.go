@@ -17,11 +17,14 @@ func TestModulesAgree(t *testing.T) {
 	require.True(t, found)
 	kubernetes, _, found := strings.Cut(k3s, "-k3s")
 	require.True(t, found, "the tag of K3S_IMAGE is <Kubernetes version>-k3s<number>")
+	_, registry, found := strings.Cut(RegistryImage, ":")
+	require.True(t, found)
 	for _, want := range []struct{ file, module, version string }{
 		{"go.mod", "github.com/pulumi/pulumi/sdk/v3", "v" + PulumiVersion},
 		{"lab/parts/pulumi/go.mod", "github.com/pulumi/pulumi/pkg/v3", "v" + PulumiVersion},
 		{"lab/parts/pulumi/go.mod", "github.com/pulumi/pulumi/sdk/v3", "v" + PulumiVersion},
 		{"lab/parts/k3d/go.mod", "github.com/k3d-io/k3d/v5", "v" + K3dVersion},
+		{"lab/parts/registry/go.mod", "github.com/distribution/distribution/v3", "v" + registry},
 		{"go.mod", "istio.io/api", "v" + IstioVersion},
 		{"go.mod", "k8s.io/client-go", strings.Replace(kubernetes, "v1.", "v0.", 1)},
 		{"lab/parts/cluster/go.mod", "k8s.io/kubernetes", kubernetes},

@@ -16,6 +16,8 @@ var values = parse(file)
 var (
 	// K3sImage is the image of the k3d cluster's nodes.
 	K3sImage = get("K3S_IMAGE")
+	// RegistryImage is the image of the k3d cluster's registry.
+	RegistryImage = get("REGISTRY_IMAGE")
 	// NginxImage is the image of the example app.
 	NginxImage = get("NGINX_IMAGE")
 	// IstioVersion is the version of Istio's charts, and the tag of its images.

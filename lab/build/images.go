@@ -17,7 +17,7 @@ var nodeVolumes = []string{"/var/lib/kubelet", "/var/lib/rancher/k3s", "/var/lib
 // makeImages writes the images of the Docker engine to engine/, with the id of each beside it. The images
 // that pods run are inside the node image, where the node imports them from.
 func makeImages(r *Recipe, n Names) error {
-	b := images{root: filepath.Join(r.Of("rootfs"), "root"), node: r.Of("node"), cluster: r.Of("cluster"), envoy: r.Of("envoy"), podinfo: r.Of("podinfo"), names: n}
+	b := images{root: filepath.Join(r.Of("rootfs"), "root"), node: r.Of("node"), cluster: r.Of("cluster"), envoy: r.Of("envoy"), podinfo: r.Of("podinfo"), registry: r.Of("registry"), names: n}
 	preload := filepath.Join(r.Out, "preload")
 	for dir, specs := range map[string][]func() (image.Spec, error){
 		"all":   {b.pause, b.coreDNS},
@@ -34,7 +34,7 @@ func makeImages(r *Recipe, n Names) error {
 		}
 	}
 	for _, spec := range []func() (image.Spec, error){
-		func() (image.Spec, error) { return b.nodeImage(preload) }, b.loadBalancer, b.tools,
+		func() (image.Spec, error) { return b.nodeImage(preload) }, b.loadBalancer, b.tools, b.registryImage,
 	} {
 		if err := write(filepath.Join(r.Out, "engine"), spec); err != nil {
 			return err
@@ -57,8 +57,8 @@ func write(dir string, describe func() (image.Spec, error)) error {
 }
 
 type images struct {
-	root, node, cluster, envoy, podinfo string
-	names                               Names
+	root, node, cluster, envoy, podinfo, registry string
+	names                                         Names
 }
 
 func (b images) pause() (image.Spec, error) {
@@ -210,5 +210,30 @@ func (b images) tools() (image.Spec, error) {
 		Ref:    fmt.Sprintf("ghcr.io/k3d-io/k3d-tools:%s", b.names.K3dVersion),
 		Layers: []image.Layer{{{Path: "tools", Source: filepath.Join(b.node, "pause"), Mode: 0o755}}},
 		Config: v1.Config{Entrypoint: []string{"/tools"}},
+	}, nil
+}
+
+// registryImage has the configuration of the published image: images in a folder that is a volume, and no password.
+func (b images) registryImage() (image.Spec, error) {
+	const config = `version: 0.1
+log: {fields: {service: registry}}
+storage:
+  filesystem: {rootdirectory: /var/lib/registry}
+  delete: {enabled: true}
+http: {addr: ":5000", headers: {X-Content-Type-Options: [nosniff]}}
+`
+	return image.Spec{
+		Ref: b.names.RegistryImage,
+		Layers: []image.Layer{{
+			{Path: "bin/registry", Source: filepath.Join(b.registry, "registry"), Mode: 0o755},
+			{Path: "etc/distribution/config.yml", Content: config},
+			{Path: "tmp", Dir: true, Mode: 0o1777},
+			{Path: "var/lib/registry", Dir: true},
+		}},
+		Config: v1.Config{
+			Entrypoint: []string{"/bin/registry"}, Cmd: []string{"serve", "/etc/distribution/config.yml"},
+			Env:     []string{"OTEL_TRACES_EXPORTER=none"},
+			Volumes: map[string]struct{}{"/var/lib/registry": {}}, ExposedPorts: map[string]struct{}{"5000/tcp": {}},
+		},
 	}, nil
 }

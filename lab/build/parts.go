@@ -13,6 +13,7 @@ type Names struct {
 	IstioHub      string
 	IstioVersion  string
 	NginxImage    string
+	RegistryImage string
 	PulumiVersion string // without a leading v
 }
 
@@ -42,6 +43,10 @@ func Parts(lab string, n Names) []*Part {
 			Make: func(ctx context.Context, r *Recipe) error { return makePodinfo(ctx, r, at("parts", "podinfo")) },
 		},
 		{
+			Name: "registry", Sources: []string{at("parts", "registry")}, Pins: []string{GoFlags},
+			Make: func(ctx context.Context, r *Recipe) error { return goBuild(ctx, r, at("parts", "registry"), "", ".") },
+		},
+		{
 			Name: "language-go", Sources: []string{at("parts", "lang")}, Pins: []string{GoFlags},
 			Make: func(ctx context.Context, r *Recipe) error {
 				return goBuild(ctx, r, at("parts", "lang"), "", "github.com/pulumi/pulumi/sdk/go/pulumi-language-go/v3")
@@ -63,8 +68,8 @@ func Parts(lab string, n Names) []*Part {
 			Make: func(_ context.Context, r *Recipe) error { return makeCharts(r, n) },
 		},
 		{
-			Name: "images", Needs: []string{"rootfs", "envoy", "node", "cluster", "podinfo"}, Sources: []string{at("image"), at("build", "images.go")},
-			Pins: []string{n.K3sImage, n.K3dVersion, n.IstioHub, n.IstioVersion, n.NginxImage},
+			Name: "images", Needs: []string{"rootfs", "envoy", "node", "cluster", "podinfo", "registry"}, Sources: []string{at("image"), at("build", "images.go")},
+			Pins: []string{n.K3sImage, n.K3dVersion, n.IstioHub, n.IstioVersion, n.NginxImage, n.RegistryImage},
 			Make: func(_ context.Context, r *Recipe) error { return makeImages(r, n) },
 		},
 	}

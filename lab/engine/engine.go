@@ -22,6 +22,9 @@ type Engine struct {
 	Run string
 	// Runc is the container runtime that drops what this host cannot grant.
 	Runc string
+	// Bridge is the network of containers that ask for no other, as k3d's registries do at first. It is the
+	// engine's own: of Docker's usual one a machine has just one.
+	Bridge Bridge
 }
 
 // Host is the engine's address, for DOCKER_HOST.
@@ -45,7 +48,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	config := filepath.Join(e.Data, "daemon.json")
 	b, err := json.MarshalIndent(map[string]any{
 		"data-root": filepath.Join(e.Data, "docker"), "exec-root": e.Run, "pidfile": d.pidFile, "hosts": []string{e.Host()},
-		"storage-driver": "overlay2", "bridge": "none",
+		"storage-driver": "overlay2", "bridge": e.Bridge.Name,
 		"runtimes": map[string]any{"bounded": map[string]string{"path": e.Runc}}, "default-runtime": "bounded",
 		"log-opts": map[string]string{"max-size": "10m"},
 	}, "", "  ")
@@ -53,6 +56,9 @@ func (e *Engine) Start(ctx context.Context) error {
 		return err
 	}
 	if err := os.WriteFile(config, b, 0o644); err != nil {
+		return err
+	}
+	if err := e.Bridge.add(ctx); err != nil {
 		return err
 	}
 	log := filepath.Join(e.Data, "dockerd.log")
@@ -64,7 +70,12 @@ func (e *Engine) Start(ctx context.Context) error {
 }
 
 // Stop stops the engine, with every container in it, and waits until its process is gone.
-func (e *Engine) Stop(ctx context.Context) error { return e.daemon().stop(ctx, 60*time.Second) }
+func (e *Engine) Stop(ctx context.Context) error {
+	if err := e.daemon().stop(ctx, 60*time.Second); err != nil {
+		return err
+	}
+	return e.Bridge.remove(ctx)
+}
 
 // Purge removes the data of a stopped engine.
 func (e *Engine) Purge() error {

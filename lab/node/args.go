@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,6 +24,7 @@ type options struct {
 	labels        []string            // key=value, put on the node when it registers
 	tlsSANs       []string            // further names and addresses in the API server's certificate
 	disabled      []string            // packaged components not to deploy
+	mirrorsOnly   bool                // a mirrored registry is not asked itself
 	componentArgs map[string][]string // further arguments by component, like "kubelet": {"--v=4"}
 	ignored       []string            // arguments without a meaning here
 }
@@ -48,8 +50,12 @@ var flags = map[string]func(*options, string) error{
 		}
 		return nil
 	},
-	"tls-san":          func(o *options, v string) error { o.tlsSANs = append(o.tlsSANs, splitList(v)...); return nil },
-	"disable":          func(o *options, v string) error { o.disabled = append(o.disabled, splitList(v)...); return nil },
+	"tls-san": func(o *options, v string) error { o.tlsSANs = append(o.tlsSANs, splitList(v)...); return nil },
+	"disable": func(o *options, v string) error { o.disabled = append(o.disabled, splitList(v)...); return nil },
+	"disable-default-registry-endpoint": func(o *options, v string) (err error) {
+		o.mirrorsOnly, err = strconv.ParseBool(v)
+		return err
+	},
 	"token":            func(o *options, v string) error { o.token = v; return nil },
 	"server":           func(o *options, v string) error { o.url = v; return nil },
 	"write-kubeconfig": func(o *options, v string) error { o.kubeconfigOutput = v; return nil },

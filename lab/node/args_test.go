@@ -30,6 +30,10 @@ func TestParseOptions(t *testing.T) {
 				o.tlsSANs = []string{"0.0.0.0", "k3d-canary-serverlb"}
 			}),
 		},
+		"mirrors only": {
+			args: []string{"agent", "--disable-default-registry-endpoint=true"},
+			want: with(func(o *options) { o.role = "agent"; o.mirrorsOnly = true }),
+		},
 		"agent": {args: []string{"agent"}, want: with(func(o *options) { o.role = "agent" })},
 		"agent with labels": {
 			args: []string{"agent", "--node-label", "zone=a", "--node-label=disk="},

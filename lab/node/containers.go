@@ -7,7 +7,7 @@ import (
 
 // containerdConfig is in the format of containerd 1.6. Lowering a process's OOM score below that of its
 // parent needs a capability that the machine may lack, hence restrict_oom_score_adj.
-func (n *node) containerdConfig() string {
+func (n *node) containerdConfig(r registries) string {
 	return fmt.Sprintf(`version = 2
 
 [plugins."io.containerd.grpc.v1.cri"]
@@ -24,11 +24,14 @@ func (n *node) containerdConfig() string {
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
 
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = %q
+%s
 # Layers that are given to containerd are for a moment nobody's.
 [plugins."io.containerd.gc.v1.scheduler"]
   startup_delay = "60s"
   mutation_threshold = 1000
-`, pauseImage, n.cniConfig())
+`, pauseImage, n.cniConfig(), n.registryHosts(), r.passwords())
 }
 
 // containers tells how far the node's containerd and its images are.
@@ -49,7 +52,16 @@ func (n *node) runContainers(ctx context.Context, c containers) error {
 			return err
 		}
 	}
-	if err := writeFile(n.agent("etc/containerd/config.toml"), []byte(n.containerdConfig()), 0o644); err != nil {
+	r, err := readRegistries(n.registries)
+	if err != nil {
+		return err
+	}
+	r.mirrorsOnly = n.mirrorsOnly
+	if err := r.write(n.registryHosts()); err != nil {
+		return err
+	}
+	// It may hold passwords.
+	if err := writeFile(n.agent("etc/containerd/config.toml"), []byte(n.containerdConfig(r)), 0o600); err != nil {
 		return err
 	}
 	if err := n.sup.start(ctx, n.containerdComponent()); err != nil {

@@ -23,6 +23,7 @@ const (
 type layout struct {
 	data       string // k3s's data folder
 	kubeconfig string // the administrator's, where k3s has it
+	registries string // where k3d says from which registries images are pulled
 	containerd string // containerd's data folder
 	cniState   string // the addresses that pods of this node have
 	logs       string
@@ -36,6 +37,7 @@ func nodeLayout() layout {
 	return layout{
 		data:       "/var/lib/rancher/k3s",
 		kubeconfig: "/etc/rancher/k3s/k3s.yaml",
+		registries: "/etc/rancher/k3s/registries.yaml",
 		containerd: "/var/lib/containerd",
 		cniState:   "/var/lib/cni/networks",
 		logs:       "/var/log/k3s-lab",
@@ -59,6 +61,9 @@ func (l layout) agent(name string) string { return filepath.Join(l.data, "agent"
 
 // cniConfig is the folder of the pod network's configuration.
 func (l layout) cniConfig() string { return l.agent("etc/cni/net.d") }
+
+// registryHosts is the folder in which containerd looks for how to reach a registry.
+func (l layout) registryHosts() string { return l.agent("etc/containerd/certs.d") }
 
 func (l layout) manifests() string { return filepath.Join(l.data, "server", "manifests") }
 

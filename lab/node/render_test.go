@@ -35,7 +35,7 @@ func TestKubeletConfig(t *testing.T) {
 
 func TestContainerdConfig(t *testing.T) {
 	t.Parallel()
-	goldie.New(t).Assert(t, "containerd", []byte(renderedNode(roleAgent).containerdConfig()))
+	goldie.New(t).Assert(t, "containerd", []byte(renderedNode(roleAgent).containerdConfig(registries{})))
 }
 
 func TestPodNetwork(t *testing.T) {

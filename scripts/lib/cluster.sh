@@ -7,7 +7,7 @@
 #   canary.cluster-nodes     how many containers a whole cluster has
 #   canary.cluster-settings  the settings it was made with, as words key=value
 #   canary.cluster-stack     the stack's name, for messages
-# A network, an image volume and k3d's tools container cannot carry them: see remove_leftovers.
+# k3d puts none of ours on a network, an image volume, its tools container and a registry: see remove_leftovers.
 #
 # Everything is passed by environment variable. Progress goes to stderr: stdout is the result that Pulumi records.
 
@@ -162,7 +162,7 @@ first_k3d_error() {
 #   absent   there is no node of that name
 #   foreign  there is one, and it is not this stack's (with no CLUSTER_ID: not made by any stack of this project)
 #   partial  nodes are missing or were never started: a create that was cut short, or nodes removed by hand
-#   stopped  every node is there and not all of them run
+#   stopped  every node is there and not all of them run, or its registry does not
 #   running  every node runs
 cluster_state() {
   nodes=$(docker ps --all --filter label=app=k3d --filter "label=k3d.cluster=$CLUSTER_NAME" --format \
@@ -176,11 +176,12 @@ cluster_state() {
       if ($1 == "running") running++
       if ($1 == "created" || $1 == "removing" || $1 == "dead") unusable++
     }
+    $2 == "registry" && $1 != "running" { idle = 1 }
     END {
       if (!nodes) print "absent"
       else if (!ours) print "foreign"
       else if (unusable || !role["server"] || !role["loadbalancer"] || ours < wanted) print "partial"
-      else if (running == nodes) print "running"
+      else if (running == nodes && !idle) print "running"
       else print "stopped"
     }'
 }
@@ -224,8 +225,8 @@ remove_ours() {
   done
 }
 
-# remove_leftovers removes what k3d makes for a cluster of this name and labels by name only (tools container, image
-# volume, network), and our kubeconfig file. They are left alone as long as any node of that name exists: they are its.
+# remove_leftovers removes what k3d makes for a cluster of this name and labels by name only (registry, tools container,
+# image volume, network), and our kubeconfig file. They are left alone as long as any node of that name exists: they are its.
 remove_leftovers() {
   owner=$(docker ps --all --filter label=app=k3d --filter "label=k3d.cluster=$1" --format '{{.Label "k3d.role"}}') ||
     fail "cluster $1: docker could not list its containers"
@@ -235,6 +236,8 @@ remove_leftovers() {
 
   docker ps --all --quiet --filter label=app=k3d --filter "label=k3d.cluster=$1" --filter label=k3d.role=noRole |
     for_each docker rm --force --volumes || fail "cluster $1: docker does not remove k3d's tools container"
+  docker ps --all --quiet --filter label=app=k3d --filter "label=k3d.cluster=$1" --filter label=k3d.role=registry |
+    for_each docker rm --force --volumes || fail "cluster $1: docker does not remove its registry"
   docker volume ls --quiet --filter label=app=k3d --filter "label=k3d.cluster=$1" |
     for_each docker volume rm || fail "cluster $1: docker does not remove its image volume"
   docker network ls --quiet --filter label=app=k3d --filter "name=^k3d-$1\$" |
