@@ -15,6 +15,7 @@ import (
 	"canary/internal/drain"
 	"canary/internal/mesh"
 	"canary/internal/podpatch"
+	"canary/internal/release"
 )
 
 const (
@@ -110,16 +111,7 @@ func podSpec(c *config.Config, s subset, plan drain.Plan) corev1.PodSpec {
 		// to the API server.
 		AutomountServiceAccountToken:  new(false),
 		TerminationGracePeriodSeconds: new(int64(plan.Grace)),
-		TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
-			MaxSkew:     1,
-			TopologyKey: corev1.LabelHostname,
-			// Not DoNotSchedule: a cluster of one node runs them all.
-			WhenUnsatisfiable: corev1.ScheduleAnyway,
-			LabelSelector:     &metav1.LabelSelector{MatchLabels: s.labels()},
-			// A new pod is compared with new pods only, so that a rolling update ends
-			// as evenly spread as it began.
-			MatchLabelKeys: []string{"pod-template-hash"},
-		}},
+		Affinity:                      &corev1.Affinity{PodAntiAffinity: apart(s)},
 	}
 	if c.ImagePullSecret != "" {
 		pod.ImagePullSecrets = []corev1.LocalObjectReference{{Name: c.ImagePullSecret}}
@@ -130,6 +122,22 @@ func podSpec(c *config.Config, s subset, plan drain.Plan) corev1.PodSpec {
 	}
 	pod.Containers = []corev1.Container{app}
 	return pod
+}
+
+// apart asks for another node than the pods of the same subset have and, less so, for
+// another than any pod of the app has. It only asks: a cluster of one node runs them all.
+func apart(s subset) *corev1.PodAntiAffinity {
+	from := func(weight int32, labels map[string]string, keys ...string) corev1.WeightedPodAffinityTerm {
+		return corev1.WeightedPodAffinityTerm{Weight: weight, PodAffinityTerm: corev1.PodAffinityTerm{
+			TopologyKey: corev1.LabelHostname, LabelSelector: &metav1.LabelSelector{MatchLabels: labels}, MatchLabelKeys: keys,
+		}}
+	}
+	return &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{
+		// Of its subset a new pod keeps away from new pods only, so that a rolling update
+		// ends as evenly spread as it began.
+		from(100, s.labels(), appsv1.DefaultDeploymentUniqueLabelKey),
+		from(50, map[string]string{release.LabelName: s.app}),
+	}}
 }
 
 // container is the app's container as it is for any image.

@@ -175,6 +175,24 @@ func TestSecretEnvironment(t *testing.T) {
 	require.Equal(t, one, pods("hunter2"))
 }
 
+// Where the pods run is the user's to say: what `pod` has of it takes the place of the program's wish, or comes beside it.
+func TestOwnPlacement(t *testing.T) {
+	t.Parallel()
+	spec := func(pod string) map[string]any {
+		return podTemplateOf(t, preview(t, map[string]string{"pod": pod}), "app-stable")["spec"].(map[string]any)
+	}
+	require.NotContains(t, spec(`{"spec":{"affinity":null}}`), "affinity")
+
+	own := []any{map[string]any{"weight": 1.0, "podAffinityTerm": map[string]any{"topologyKey": "rack"}}}
+	const ownText = `[{"weight":1,"podAffinityTerm":{"topologyKey":"rack"}}]`
+	wishes := spec(`{"spec":{"affinity":{"podAntiAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":` + ownText + `}}}}`)["affinity"]
+	require.Equal(t, map[string]any{"podAntiAffinity": map[string]any{"preferredDuringSchedulingIgnoredDuringExecution": own}}, wishes)
+
+	both := spec(`{"spec":{"topologySpreadConstraints":[{"maxSkew":1,"topologyKey":"kubernetes.io/hostname","whenUnsatisfiable":"DoNotSchedule"}]}}`)
+	require.Equal(t, []any{map[string]any{"maxSkew": 1.0, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}}, both["topologySpreadConstraints"])
+	require.Contains(t, both, "affinity")
+}
+
 func podTemplateOf(t *testing.T, r *pulumitest.Recorder, deployment string) map[string]any {
 	t.Helper()
 	spec := find(t, r, deploymentType, deployment).Inputs[resource.PropertyKey("spec")].ObjectValue()
