@@ -46,6 +46,8 @@ func istiodValues(c config.Istio) map[string]any {
 func ingressValues(drainSeconds int) map[string]any {
 	return gatewayValues(drainSeconds, map[string]any{
 		"replicaCount": 2,
+		// A drain of nodes takes the next pod when the one before has its successor.
+		"podDisruptionBudget": map[string]any{"maxUnavailable": 1},
 		"service": map[string]any{
 			"ports": []any{
 				port("status-port", 15021, 15021),
