@@ -49,6 +49,11 @@ soak:
 bench:
 	@scripts/bench.sh
 
+## faults: take nodes away under load and write docs/faults.md
+.PHONY: faults
+faults:
+	@scripts/faults.sh
+
 ## help: list the targets
 .PHONY: help
 help:

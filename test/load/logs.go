@@ -78,8 +78,8 @@ func (l *Logs) FollowProxies(ctx context.Context, c *kube.Client, namespaces []s
 			}
 			for i := range pods {
 				pod := &pods[i]
-				if uid := string(pod.UID); !followed[uid] && proxyRuns(pod) {
-					followed[uid] = true
+				if run := proxyRun(pod); run != "" && !followed[run] {
+					followed[run] = true
 					group.Go(func() { l.followProxy(ctx, pod, since, add) })
 				}
 			}
@@ -106,13 +106,14 @@ func (l *Logs) followProxy(ctx context.Context, pod *corev1.Pod, since time.Time
 	}
 }
 
-func proxyRuns(pod *corev1.Pod) bool {
+// proxyRun is the ID of the container in which the proxy runs, which is another one after a restart; "" when it does not.
+func proxyRun(pod *corev1.Pod) string {
 	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 		for _, s := range list {
 			if s.Name == proxyContainer && s.State.Running != nil {
-				return true
+				return s.ContainerID
 			}
 		}
 	}
-	return false
+	return ""
 }
