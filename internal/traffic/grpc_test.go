@@ -54,7 +54,7 @@ func TestRunCallsByGRPC(t *testing.T) {
 			}
 			server := grpc.NewServer(
 				grpc.UnaryInterceptor(func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-					name(ctx, func(ctx context.Context, md metadata.MD) error { return grpc.SetHeader(ctx, md) })
+					name(ctx, grpc.SetHeader)
 					if err := c.health(); err != nil {
 						return nil, err
 					}
