@@ -21,6 +21,7 @@ var logLine = regexp.MustCompile(`^[IWEF]\d{4} \S+ +\d+ ([^:\]]+):\d+\]`)
 // TestVerboseLogs measures what the engine's own log says of a secret value and of the cluster's key. The engine decides
 // that; what the command prints beside the log, and with it all that the program says, must not have them.
 func TestVerboseLogs(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
 	value := "e2e-" + strings.Repeat("verbose", 4)
