@@ -18,6 +18,7 @@ import (
 // TestAutoscaler lets Kubernetes' autoscaler keep the number of pods: it raises the canary to its least number, and what
 // it scales to stays through updates and refreshes, is waited for, and is told when it is too few.
 func TestAutoscaler(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
 	app := p.Example(t)

@@ -21,6 +21,7 @@ import (
 // TestProxyCutOff cuts one proxy off from istiod and changes the split: up waits for it, fails at its timeout, and says
 // which one it is and what it serves. When the proxy is back, the same up succeeds.
 func TestProxyCutOff(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	a := p.Example(t)
 	p.RestoreAfter(t)

@@ -15,6 +15,7 @@ import (
 // TestExistingCluster brings up two more stacks on the cluster of the shared one, with the Istio that is there: each has
 // a split of its own, and one goes without a trace on the others.
 func TestExistingCluster(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	owner := p.Example(t)
 	file := filepath.Join(t.TempDir(), "kubeconfig")

@@ -66,6 +66,9 @@ func TestForeignDestinationRule(t *testing.T) {
 	p.Up(t)
 	for namespace, exportTo := range map[string]string{a.Namespace: "*", "istio-system": "."} {
 		t.Run(namespace, func(t *testing.T) {
+			if namespace == a.Namespace {
+				harness.Long(t)
+			}
 			remove := foreign(t, a.Client, harness.DestinationRules, "DestinationRule", namespace, "other", map[string]any{
 				"host": "app-example.app-example.svc.cluster.local", "exportTo": []any{exportTo},
 			})

@@ -201,14 +201,14 @@ func requireReport(t *testing.T, p *harness.Project, parts ...string) {
 	}
 }
 
-// promoteKilled kills a promotion and the update that it runs, in each of its stages (two in a short run), and goes on with
+// promoteKilled kills a promotion and the update that it runs, in each of its stages (one in a short run), and goes on with
 // it. A second promotion is told of the first. No request is lost.
 func promoteKilled(t *testing.T, p *harness.Project, app harness.App) {
 	finish := loadOn(t, app, 100)
 	args := []string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "50,100", "--bake", "1s", "--max-failures", "0.05", "--max-slowdown", "0.5"}
 	killed := stages
 	if testing.Short() {
-		killed = []string{"50 % of", "stable takes over"}
+		killed = []string{"stable takes over"}
 	}
 	for _, stage := range killed {
 		killAt(t, p, stage, args)

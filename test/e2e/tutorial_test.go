@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,18 +15,14 @@ import (
 	"canary/test/e2e/harness"
 )
 
-// TestTutorial types what docs/tutorial.md says; a short run has no release that takes itself back, as TestPromote has.
+// TestTutorial types what docs/tutorial.md says.
 func TestTutorial(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
 	p.Pulumi(t, "stack", "select")
 	text, err := os.ReadFile(filepath.Join(p.Dir, "docs", "tutorial.md"))
 	require.NoError(t, err)
-	if testing.Short() {
-		before, _, found := strings.Cut(string(text), "\n## 4. ")
-		require.True(t, found)
-		text = []byte(before)
-	}
 	blocks := regexp.MustCompile("(?s)\n```sh\n(.*?)```\n").FindAllStringSubmatch(string(text), -1)
 	require.NotEmpty(t, blocks)
 	for _, block := range blocks {
