@@ -30,7 +30,7 @@ func TestAutoscaler(t *testing.T) {
 	p.Up(t)
 	requireReplicas(t, app, 2)
 
-	scale(t, app, 3)
+	scaleCanary(t, app, 3)
 	p.Pulumi(t, append(harness.UpArgs, "--refresh")...)
 	requireReplicas(t, app, 3)
 	p.VerifyNoChanges(t)
@@ -44,7 +44,7 @@ func TestAutoscaler(t *testing.T) {
 	p.Up(t)
 	p.Set(t, "canaryReplicas", "1")
 	p.Up(t)
-	scale(t, app, 1)
+	scaleCanary(t, app, 1)
 	p.Set(t, "canaryWeight", "100")
 	out = p.Up(t)
 	line := harness.LineWith(out, "pods that would carry them")
@@ -54,8 +54,8 @@ func TestAutoscaler(t *testing.T) {
 	app.RequireSplit(t, 100)
 }
 
-// scale does what the autoscaler does when the load changes.
-func scale(t *testing.T, app harness.App, replicas int) {
+// scaleCanary does what the autoscaler does when the load changes.
+func scaleCanary(t *testing.T, app harness.App, replicas int) {
 	t.Helper()
 	deployments := harness.Objects(app.Client, harness.Deployments, app.Namespace)
 	_, err := deployments.Patch(t.Context(), app.Name+"-canary", types.MergePatchType, fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas),
