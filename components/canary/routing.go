@@ -197,8 +197,8 @@ func specFields(spec json.Marshaler) (map[string]any, error) {
 // and has its shape.
 func writeWeights(fields map[string]any, v *networkingv1.VirtualService) {
 	for i, http := range v.GetHttp() {
+		routes, _ := fields["http"].([]any)[i].(map[string]any)["route"].([]any) // a redirect has none
 		for j, route := range http.GetRoute() {
-			routes := fields["http"].([]any)[i].(map[string]any)["route"].([]any)
 			routes[j].(map[string]any)["weight"] = route.GetWeight()
 		}
 	}
