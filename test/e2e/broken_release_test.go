@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 
 	"canary/internal/kube"
 	"canary/test/e2e/harness"
@@ -106,13 +105,8 @@ func closeNodes(t *testing.T, c *kube.Client) {
 	list, err := harness.Objects(c, harness.Nodes, "").List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	for _, node := range list.Items {
-		set := func(ctx context.Context, closed string) error {
-			patch := []byte(`{"spec":{"unschedulable":` + closed + `}}`)
-			_, err := harness.Objects(c, harness.Nodes, "").Patch(ctx, node.GetName(), types.MergePatchType, patch, metav1.PatchOptions{})
-			return err
-		}
-		t.Cleanup(func() { require.NoError(t, set(context.Background(), "null")) })
-		require.NoError(t, set(t.Context(), "true"))
+		t.Cleanup(func() { require.NoError(t, harness.Cordon(context.Background(), c, node.GetName(), false)) })
+		require.NoError(t, harness.Cordon(t.Context(), c, node.GetName(), true))
 	}
 }
 

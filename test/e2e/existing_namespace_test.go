@@ -18,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"canary/internal/kube"
-	"canary/internal/traffic"
 	"canary/test/e2e/harness"
 )
 
@@ -100,21 +99,9 @@ func TestExistingNamespace(t *testing.T) {
 
 	// The weight is changed while requests come in.
 	guest.Set(t, "canaryWeight", "50")
-	ctx, stop := context.WithCancel(t.Context())
-	tally, sent := new(traffic.Tally), make(chan error, 1)
-	go func() {
-		sent <- traffic.Run(ctx, traffic.Options{
-			URL: fmt.Sprintf("http://127.0.0.1:%d/", a.Port), Host: a.Host, Rate: 50, OnResult: tally.Add,
-		})
-	}()
+	finish := a.Load(t, 50)
 	guest.Up(t)
-	stop()
-	if err := <-sent; !errors.Is(err, context.Canceled) {
-		require.NoError(t, err)
-	}
-	t.Logf("%d requests during the change, %d failed: %v", tally.Requests(), tally.Failed(), tally.Failures())
-	require.NotZero(t, tally.Requests())
-	require.Zero(t, tally.Failed())
+	harness.RequireNoneFailed(t, finish())
 	a.RequireSplit(t, 50)
 
 	for _, command := range [][]string{{"requests"}, {"requests", "--from", "mesh"}, {"status"}} {

@@ -84,7 +84,8 @@ func carried(t *testing.T, p *harness.Project, image string) float64 {
 	return rate
 }
 
-// changeEverything is one round; a short run has no more pods and few flips. It begins and ends with weight 0, one pod of each subset, and the images it found.
+// changeEverything is one round; a short run has no more pods and few flips. It begins and ends with weight 0, one pod of each
+// subset, and the images it found.
 func changeEverything(r *harness.LoadRun, images map[string]string) {
 	pods := []string{harness.AppName, harness.MeshNamespace}
 	for _, weight := range []string{"10", "50", "100", "0"} {

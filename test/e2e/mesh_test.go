@@ -23,7 +23,6 @@ import (
 
 	"canary/internal/converge"
 	"canary/internal/release"
-	"canary/internal/traffic"
 	"canary/test/e2e/harness"
 )
 
@@ -172,11 +171,11 @@ func TestSwitchOff(t *testing.T) {
 	p.Up(t)
 	a.RequireSplit(t, 50)
 
-	load := startSteadyRequests(t, a)
+	finish := a.Load(t, 50)
 	p.SetAll(t, "canaryWeight=0", "canaryReplicas=0")
 	p.Up(t)
 	require.Empty(t, harness.Ready(harness.PodsOf(t, a.Client, a.Namespace, a.Name, "canary")))
-	load.requireNoneFailed(t)
+	harness.RequireNoneFailed(t, finish())
 	a.RequireSplit(t, 0)
 
 	p.SetAll(t, "canaryWeight=50", "canaryReplicas=1")
@@ -295,34 +294,4 @@ func requireOrder(t *testing.T, log, first, second string) {
 	i, j := strings.Index(log, first), strings.Index(log, second)
 	require.GreaterOrEqual(t, i, 0, "no %q in\n%s", first, log)
 	require.Greater(t, j, i, "%q does not come after %q in\n%s", second, first, log)
-}
-
-// steadyRequests are ingress requests that go on until they are stopped.
-type steadyRequests struct {
-	tally *traffic.Tally
-	stop  context.CancelFunc
-	ended chan error
-}
-
-func startSteadyRequests(t *testing.T, a harness.App) steadyRequests {
-	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	s := steadyRequests{tally: new(traffic.Tally), stop: stop, ended: make(chan error, 1)}
-	go func() {
-		s.ended <- traffic.Run(ctx, traffic.Options{
-			URL: fmt.Sprintf("http://127.0.0.1:%d/", a.Port), Host: a.Host,
-			Count: 1_000_000, Rate: 50, OnResult: s.tally.Add,
-		})
-	}()
-	t.Cleanup(stop)
-	return s
-}
-
-func (s steadyRequests) requireNoneFailed(t *testing.T) {
-	t.Helper()
-	s.stop()
-	require.ErrorIs(t, <-s.ended, traffic.ErrInterrupted)
-	t.Logf("%d requests meanwhile, %d failed", s.tally.Requests(), s.tally.Failed())
-	require.Positive(t, s.tally.Requests())
-	require.Zero(t, s.tally.Failed(), "%v", s.tally.Failures())
 }

@@ -18,7 +18,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 
 	"canary/internal/kube"
 	"canary/internal/pins"
@@ -201,40 +200,23 @@ func withoutNode(t *testing.T, p *harness.Project, kubeconfig string, client *ku
 // drainInTurn drains the agents one after the other, as `kubectl drain` and `kubectl uncordon` do, under load.
 func drainInTurn(t *testing.T, p *harness.Project, client *kube.Client) *traffic.Tally {
 	t.Helper()
-	tally := new(traffic.Tally)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	rate := harness.LoadRate(t)
-	sent := make(chan error, 1)
-	go func() {
-		sent <- traffic.Run(ctx, traffic.Options{
-			URL: appURL(p), Method: "POST", Rate: rate, Timeout: 5 * time.Second, OnResult: tally.Add,
-		})
-	}()
+	finish := harness.Send(t, traffic.Options{URL: appURL(p), Method: "POST", Rate: harness.LoadRate(t), Timeout: 5 * time.Second})
 	for _, agent := range agents {
 		node := "k3d-" + p.Cluster + "-" + agent
 		start := time.Now()
-		cordon(t, client, node, true)
+		require.NoError(t, harness.Cordon(t.Context(), client, node, true))
 		evict(t, client, node)
-		cordon(t, client, node, false)
+		require.NoError(t, harness.Cordon(t.Context(), client, node, false))
 		t.Logf("%s is drained after %.1f s", agent, time.Since(start).Seconds())
 	}
 	time.Sleep(5 * time.Second)
-	cancel()
-	require.ErrorIs(t, <-sent, traffic.ErrInterrupted)
+	tally := finish()
 	t.Logf("drained: %d of %d requests failed: %s", tally.Failed(), tally.Requests(), classes(tally))
 	return tally
 }
 
 func appURL(p *harness.Project) string {
 	return fmt.Sprintf("http://%s.%s.localhost:%d/", harness.AppName, harness.AppName, p.Port)
-}
-
-func cordon(t *testing.T, client *kube.Client, node string, unschedulable bool) {
-	t.Helper()
-	_, err := harness.Objects(client, harness.Nodes, "").Patch(t.Context(), node, types.MergePatchType,
-		[]byte(fmt.Sprintf(`{"spec":{"unschedulable":%t}}`, unschedulable)), metav1.PatchOptions{})
-	require.NoError(t, err)
 }
 
 // evict asks a node's pods to go elsewhere until they are gone. What a PodDisruptionBudget refuses it asks again.

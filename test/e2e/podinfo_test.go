@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"canary/internal/traffic"
 	"canary/test/e2e/harness"
 )
 
@@ -67,7 +65,7 @@ func TestPodinfo(t *testing.T) {
 		require.NotContains(t, before, pod, "a changed value rolls the pods")
 	}
 
-	finish := loadOn(t, app, 200)
+	finish := app.Load(t, 200)
 	for _, canary := range []int{10, 50, 100} {
 		p.Set(t, "canaryWeight", fmt.Sprint(canary))
 		p.Up(t)
@@ -75,27 +73,8 @@ func TestPodinfo(t *testing.T) {
 	}
 	tally := finish()
 	require.Contains(t, ask(t, app, "/configs"), `"theme":"dark"`, "the file is mounted")
-	t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
-	require.Zero(t, tally.Failed(), "%v", tally.Failures())
+	harness.RequireNoneFailed(t, tally)
 	require.Greater(t, tally.Requests(), 1000)
-}
-
-// loadOn sends so many requests a second to an app, through the gateway, until finish.
-func loadOn(t *testing.T, app harness.App, rate float64) (finish func() *traffic.Tally) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	tally, done := new(traffic.Tally), make(chan error, 1)
-	go func() {
-		done <- traffic.Run(ctx, traffic.Options{
-			URL: fmt.Sprintf("http://127.0.0.1:%d/", app.Port), Host: app.Host, Rate: rate, Count: 1_000_000, Timeout: traffic.DefaultTimeout, OnResult: tally.Add,
-		})
-	}()
-	t.Cleanup(cancel)
-	return func() *traffic.Tally {
-		cancel()
-		require.ErrorIs(t, <-done, traffic.ErrInterrupted)
-		return tally
-	}
 }
 
 // environment is what podinfo says about its own.

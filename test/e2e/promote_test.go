@@ -70,13 +70,12 @@ func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
 	require.NoError(t, err)
 	require.Equal(t, string(before), string(after), "a dry run changes nothing")
 
-	finish := loadOn(t, app, 200)
+	finish := app.Load(t, 200)
 	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_UI_MESSAGE", "v2")
 	o := promote(t, p, "--steps", "25,100", "--bake", "2s", "--max-slowdown", "0.5")
 	tally := finish()
 	require.Zero(t, o.Code)
-	t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
-	require.Zero(t, tally.Failed(), "%v", tally.Failures())
+	harness.RequireNoneFailed(t, tally)
 	require.Contains(t, environment(t, app), "PODINFO_UI_MESSAGE=v2")
 	var settings map[string]struct{ Value string }
 	require.NoError(t, json.Unmarshal([]byte(p.Pulumi(t, "config", "--json")), &settings))
@@ -88,7 +87,7 @@ func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
 	requireReport(t, p, "promoted", `data-label="Step">100 %`)
 
 	// It answers one request in three with 400, 409 or 500; the last of them is a failure.
-	finish = loadOn(t, app, 200)
+	finish = app.Load(t, 200)
 	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_ERROR", "true")
 	o = promote(t, p, "--steps", "25,100", "--bake", "1m", "--max-slowdown", "0")
 	tally = finish()
@@ -110,7 +109,7 @@ func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
 // the failure, and the last one is none.
 func promoteByStatus(t *testing.T, p *harness.Project, app harness.App) {
 	harness.Long(t)
-	finish := loadOn(t, app, 200)
+	finish := app.Load(t, 200)
 	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_ERROR", "true")
 	o := promote(t, p, "--steps", "25,100", "--bake", "1m", "--max-slowdown", "0", "--failures", "409")
 	finish()
@@ -124,7 +123,7 @@ func promoteByStatus(t *testing.T, p *harness.Project, app harness.App) {
 // promoteSlow releases a version that answers as it should, and late: it is taken back.
 func promoteSlow(t *testing.T, p *harness.Project, app harness.App) {
 	harness.Long(t)
-	finish := loadOn(t, app, 200)
+	finish := app.Load(t, 200)
 	for name, value := range map[string]string{"DELAY": "true", "DELAY_MIN": "600", "DELAY_MAX": "610", "DELAY_UNIT": "ms"} {
 		p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_"+name, value)
 	}
@@ -140,19 +139,23 @@ func promoteSlow(t *testing.T, p *harness.Project, app harness.App) {
 // stages is how the lines begin by which a promotion of promoteKilled and promoteAborted says what it begins.
 var stages = []string{"the canary gets", "50 % of", "100 % of", "stable takes over", "all requests go"}
 
+// quickPromotion are the arguments of a promotion in two steps of a second.
+func quickPromotion(p *harness.Project) []string {
+	return []string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "50,100", "--bake", "1s", "--max-failures", "0.05", "--max-slowdown", "0.5"}
+}
+
 // promoteAborted aborts a promotion from elsewhere, in each of its stages. No request is lost.
 func promoteAborted(t *testing.T, p *harness.Project, app harness.App) {
 	harness.Long(t)
 	for _, stage := range stages {
 		t.Run(stage, func(t *testing.T) {
-			finish := loadOn(t, app, 100)
-			begun := begin(t, p, stage, []string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "50,100", "--bake", "1s", "--max-failures", "0.05", "--max-slowdown", "0.5"})
+			finish := app.Load(t, 100)
+			begun := begin(t, p, stage, quickPromotion(p))
 			o := p.AttemptCommand(t, "canary", "promote", "--stack", p.Stack, "--abort")
 			t.Logf("exit code %d after %.1f s\n%s", o.Code, o.Took.Seconds(), o.All)
 			err := begun.Wait()
 			tally := finish()
-			t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
-			require.Zero(t, tally.Failed(), "%v", tally.Failures())
+			harness.RequireNoneFailed(t, tally)
 			if err == nil { // in the last stage the promotion may have been done
 				require.Equal(t, stages[len(stages)-1], stage)
 			} else {
@@ -204,8 +207,8 @@ func requireReport(t *testing.T, p *harness.Project, parts ...string) {
 // promoteKilled kills a promotion and the update that it runs, in each of its stages (one in a short run), and goes on with
 // it. A second promotion is told of the first. No request is lost.
 func promoteKilled(t *testing.T, p *harness.Project, app harness.App) {
-	finish := loadOn(t, app, 100)
-	args := []string{"promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "50,100", "--bake", "1s", "--max-failures", "0.05", "--max-slowdown", "0.5"}
+	finish := app.Load(t, 100)
+	args := quickPromotion(p)
 	killed := stages
 	if testing.Short() {
 		killed = []string{"stable takes over"}
@@ -226,8 +229,7 @@ func promoteKilled(t *testing.T, p *harness.Project, app harness.App) {
 		require.Contains(t, o.All, "no promotion was interrupted", "it may have been done")
 	}
 	tally := finish()
-	t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
-	require.Zero(t, tally.Failed(), "%v", tally.Failures())
+	harness.RequireNoneFailed(t, tally)
 	require.JSONEq(t, `{"stable":100,"canary":0}`, p.Output(t, "split"))
 	p.VerifyNoChanges(t)
 }
@@ -270,7 +272,7 @@ func promoteOrdered(t *testing.T, p *harness.Project, app harness.App) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	finish := loadOn(t, app, 100)
+	finish := app.Load(t, 100)
 
 	cmd := exec.Command("canary", "promote", "--stack", p.Stack, "--image", harness.ImagePodinfo, "--steps", "25,50,100", "--bake", "1s", "--max-failures", "0.05", "--max-slowdown", "0.5",
 		"--manual", "--webhook", server.URL+"/hidden-webhook", "--gate-url", server.URL+"/hidden-gate")
@@ -321,8 +323,7 @@ func promoteOrdered(t *testing.T, p *harness.Project, app harness.App) {
 	require.Contains(t, out.String(), "aborted by")
 	require.NotContains(t, out.String(), "hidden")
 	require.NotContains(t, p.Pulumi(t, "stack", "history", "--json", "--show-secrets"), "hidden")
-	t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
-	require.Zero(t, tally.Failed(), "%v", tally.Failures())
+	harness.RequireNoneFailed(t, tally)
 	require.JSONEq(t, `{"stable":100,"canary":0}`, p.Output(t, "split"))
 	require.Contains(t, p.Output(t, "promotion"), "aborted by")
 	o := p.AttemptCommand(t, "canary", "status", "--stack", p.Stack)

@@ -184,10 +184,10 @@ func TestRollBackWithWrongImage(t *testing.T) {
 	p.Set(t, "canaryWeight", "50")
 	p.Up(t)
 
-	load := startSteadyRequests(t, a)
+	finish := a.Load(t, 50)
 	p.SetAll(t, "canaryWeight=0", "canaryImage="+harness.TestImage("testserver:missing"))
 	sick := p.Attempt(t, harness.UpArgs...)
-	load.requireNoneFailed(t)
+	harness.RequireNoneFailed(t, finish())
 	require.NotZero(t, sick.Code)
 	require.Contains(t, sick.All, "rolling back before anything else")
 	require.Contains(t, sick.All, "the split 100/0 is served, but: subset canary")

@@ -50,22 +50,14 @@ func TestTLS(t *testing.T) {
 		both := x509.NewCertPool()
 		both.AppendCertsFromPEM([]byte(first))
 		both.AppendCertsFromPEM([]byte(second))
-		ctx, stop := context.WithCancel(t.Context())
-		tally, done := new(traffic.Tally), make(chan error, 1)
-		go func() {
-			done <- traffic.Run(ctx, traffic.Options{URL: url, Rate: 100, RootCAs: both, Timeout: traffic.DefaultTimeout, OnResult: tally.Add})
-		}()
+		finish := harness.Send(t, traffic.Options{URL: url, Rate: 100, RootCAs: both})
 		serve(second, secondKey)
 		p.Set(t, "canaryWeight", "50")
 		p.Up(t)
 		harness.Eventually(t, time.Minute, func(context.Context) error { return served(url, second) })
 		p.Set(t, "canaryWeight", "0")
 		p.Up(t)
-		stop()
-		<-done
-		t.Logf("%d requests, %d failed", tally.Requests(), tally.Failed())
-		require.Zero(t, tally.Failed(), "%v", tally.Failures())
-		require.Positive(t, tally.Requests())
+		harness.RequireNoneFailed(t, finish())
 	})
 
 	t.Run("a foreign Gateway with the host", func(t *testing.T) {

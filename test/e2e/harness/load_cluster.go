@@ -34,6 +34,13 @@ func PatchDeployment(t *testing.T, c *kube.Client, namespace, name, patch string
 	require.NoError(t, err)
 }
 
+// Cordon keeps new pods off a node, or lets them on it again, as `kubectl cordon` and `kubectl uncordon` do.
+func Cordon(ctx context.Context, c *kube.Client, node string, closed bool) error {
+	patch := fmt.Appendf(nil, `{"spec":{"unschedulable":%t}}`, closed)
+	_, err := Objects(c, Nodes, "").Patch(ctx, node, types.MergePatchType, patch, metav1.PatchOptions{})
+	return err
+}
+
 // Restart replaces the pods of a Deployment as `kubectl rollout restart` does.
 func Restart(t *testing.T, c *kube.Client, namespace, name string) {
 	t.Helper()
