@@ -58,6 +58,7 @@ func TestDefaultStack(t *testing.T) {
 		clusterComponent + " cluster",
 		commandType + " cluster-identity",
 		commandType + " cluster",
+		commandType + " cluster-agents",
 		commandType + " cluster-kubeconfig",
 		commandType + " cluster-leftovers",
 		commandType + " cluster-engine",

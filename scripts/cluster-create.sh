@@ -20,38 +20,18 @@ set -eu
 
 remedy="'make up' brings it back; by hand: pulumi destroy, then pulumi up"
 work=
-k3d_pid=
 half_made=
 
-# on_exit ends k3d and removes what it had made, unless the cluster is whole. Nothing may cut it short.
+# on_exit ends k3d and removes what it had made, unless the cluster is whole.
 on_exit() {
   status=$?
   set +e
-  trap '' HUP INT TERM PIPE
-  [ -z "$k3d_pid" ] || kill -s TERM "$k3d_pid" 2>/dev/null
-  wait
+  end_k3d
   if [ -n "$half_made" ]; then
     (remove_ours) || log "cluster $CLUSTER_NAME: not all of it could be removed: 'pulumi destroy' tries again"
   fi
-  [ -z "$work" ] || rm -rf "$work"
-  rm -f "$(pid_file)"
+  forget_work
   exit "$status"
-}
-
-# k3d_in_background runs k3d so that a signal to this script is handled at once: a shell waits for a child in the foreground.
-k3d_in_background() {
-  mkfifo "$work/log"
-  relay_k3d <"$work/log" &
-  relay_pid=$!
-  { k3d_environment && exec k3d "$@"; } >"$work/log" 2>&1 &
-  k3d_pid=$!
-  printf '%s\n' "$$" "$k3d_pid" >"$(pid_file)"
-  k3d_status=0
-  wait "$k3d_pid" || k3d_status=$?
-  k3d_pid=
-  wait "$relay_pid" || :
-  rm -f "$work/log"
-  return "$k3d_status"
 }
 
 create() {
@@ -155,6 +135,9 @@ port_holder() {
 check_settings() {
   made_with=$(cluster_label canary.cluster-settings)
   case $made_with in
+    agents=*) made_with=${made_with#* } ;; # made before these could change: see cluster-agents.sh
+  esac
+  case $made_with in
     *metricsServer=*) ;;
     *) # made before there were these keys
       made_with="${made_with%% k3sImage=*} httpsPort=0 k3sImage=${made_with##* k3sImage=} metricsServer=false"
@@ -199,10 +182,7 @@ require_k3d
 make_private_dir
 end_unfinished_create
 trap on_exit EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 141' PIPE
-trap 'exit 143' TERM
+trap_signals
 work=$(mktemp -d)
 
 other=$(names_of_our_clusters | grep -v -x -F -- "$CLUSTER_NAME" | head -n 1) || :
@@ -224,6 +204,11 @@ case $state in
     ;;
   partial)
     remake "nodes of it are missing or were never started"
+    ;;
+  short)
+    # Of a create that was cut short. Later cluster-agents.sh sees to them.
+    [ -n "${PULUMI_COMMAND_STDOUT-}" ] || remake "agents of it are missing or were never started"
+    check_settings
     ;;
   stopped)
     check_settings

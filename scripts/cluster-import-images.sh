@@ -1,8 +1,8 @@
 #!/bin/sh
 # Copies images from the local engine into every node of the cluster.
 #
-# Environment: CLUSTER_NAME; CLUSTER_SERVER, the container ID of its server: Pulumi runs this again when that is another one;
-# IMAGES, one a line, by tag.
+# Environment: CLUSTER_NAME; CLUSTER_SERVER, the container ID of its server; CLUSTER_NODES, its agents: Pulumi runs this again when
+# these are others; IMAGES, one a line, by tag.
 set -eu
 
 # shellcheck source-path=SCRIPTDIR source=lib/cluster.sh

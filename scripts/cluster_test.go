@@ -103,12 +103,17 @@ func TestState(t *testing.T) {
 		change             func(*world)
 		want               string
 	}{
-		"running":                   {id: ourID, state: "running", askedID: ourID, want: "running"},
-		"stopped":                   {id: ourID, state: "exited", askedID: ourID, want: "stopped"},
-		"one node stopped":          {ourID, "running", ourID, func(w *world) { w.Containers[1].State = "exited" }, "stopped"},
-		"never started":             {id: ourID, state: "created", askedID: ourID, want: "partial"},
-		"one node never started":    {ourID, "running", ourID, func(w *world) { w.Containers[3].State = "created" }, "partial"},
-		"an agent is missing":       {ourID, "running", ourID, func(w *world) { w.drop("k3d-canary-agent-1") }, "partial"},
+		"running":                {id: ourID, state: "running", askedID: ourID, want: "running"},
+		"stopped":                {id: ourID, state: "exited", askedID: ourID, want: "stopped"},
+		"one node stopped":       {ourID, "running", ourID, func(w *world) { w.Containers[1].State = "exited" }, "stopped"},
+		"never started":          {id: ourID, state: "created", askedID: ourID, want: "partial"},
+		"balancer never started": {ourID, "running", ourID, func(w *world) { w.Containers[3].State = "created" }, "partial"},
+		"agent never started":    {ourID, "running", ourID, func(w *world) { w.Containers[1].State = "created" }, "short"},
+		"an agent is missing":    {ourID, "running", ourID, func(w *world) { w.drop("k3d-canary-agent-1") }, "short"},
+		"missing and stopped": {ourID, "running", ourID, func(w *world) {
+			w.drop("k3d-canary-agent-1")
+			w.Containers[1].State = "exited"
+		}, "stopped"},
 		"the server is missing":     {ourID, "running", ourID, func(w *world) { w.drop("k3d-canary-server-0") }, "partial"},
 		"load balancer is missing":  {ourID, "running", ourID, func(w *world) { w.drop("k3d-canary-serverlb") }, "partial"},
 		"another stack's":           {id: otherID, state: "running", askedID: ourID, want: "foreign"},

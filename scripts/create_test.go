@@ -77,7 +77,7 @@ func TestUpdateNeverMakesACluster(t *testing.T) {
 		"gone": {func(*machine) {}, "it is gone"},
 		"nodes are missing": {func(m *machine) {
 			addCluster(m, "canary", ourID, "running")
-			m.change(func(w *world) { w.drop("k3d-canary-agent-0") })
+			m.change(func(w *world) { w.drop("k3d-canary-serverlb") })
 		}, "nodes of it are missing"},
 		"no API server": {func(m *machine) {
 			addCluster(m, "canary", ourID, "running")
@@ -136,14 +136,14 @@ func TestChangedSettingsAreRefused(t *testing.T) {
 	m.succeeds("cluster-create.sh")
 	m.calls("k3d")
 	require.NoError(t, os.WriteFile(filepath.Join(m.project, "httpPort=9"), nil, 0o600))
-	m.with("CLUSTER_CONFIG="+configOf(5), "CLUSTER_SETTINGS=agents=5 httpPort=* httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false registryPort=0", "PULUMI_COMMAND_STDOUT=before")
+	m.with("CLUSTER_SETTINGS=httpPort=* httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=true registryPort=0", "PULUMI_COMMAND_STDOUT=before")
 	got := m.refuses("cluster-create.sh",
-		"a living cluster is left as it is (k3d adds a port only by replacing the load balancer, which carries the API server too): agents is 2",
-		"agents is 2 and 5 is asked for", "httpPort is 80 and * is asked for", "pulumi destroy, then pulumi up",
-		"pulumi config set agents 2; pulumi config set httpPort 80")
+		"a living cluster is left as it is (k3d adds a port only by replacing the load balancer, which carries the API server too): httpPort is 80",
+		"httpPort is 80 and * is asked for", "metricsServer is false and true is asked for", "pulumi destroy, then pulumi up",
+		"pulumi config set httpPort 80; pulumi config set metricsServer false")
 	require.NotContains(t, got.stderr, "k3sImage")
-	m.with("CLUSTER_SETTINGS=agents=5 httpPort=80 httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false")
-	require.NotContains(t, m.refuses("cluster-create.sh", "a living cluster is left as it is: agents is 2").stderr, "load balancer")
+	m.with("CLUSTER_SETTINGS=httpPort=80 httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=true registryPort=0")
+	require.NotContains(t, m.refuses("cluster-create.sh", "a living cluster is left as it is: metricsServer is false").stderr, "load balancer")
 	require.Equal(t, wholeCluster(), m.everything())
 	require.Empty(t, m.calls("k3d"))
 }
@@ -180,7 +180,7 @@ func TestRegistry(t *testing.T) {
 func TestDefaultRegistryIsNotAskedOfAnOldCluster(t *testing.T) {
 	t.Parallel()
 	settings := func(port string) string {
-		return "CLUSTER_SETTINGS=agents=2 httpPort=80 httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false registryPort=" + port
+		return "CLUSTER_SETTINGS=httpPort=80 httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false registryPort=" + port
 	}
 	m := newMachine(t).with("PULUMI_COMMAND_STDOUT=before")
 	addCluster(m, "canary", ourID, "running")
@@ -190,7 +190,7 @@ func TestDefaultRegistryIsNotAskedOfAnOldCluster(t *testing.T) {
 
 	m.change(func(w *world) {
 		w.find("k3d-canary-server-0").Labels["canary.cluster-settings"] =
-			"agents=2 httpPort=80 httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false registryPort=5001"
+			"httpPort=80 httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false registryPort=5001"
 	})
 	m.with("CLUSTER_REGISTRY_SET=false").refuses("cluster-create.sh", "registryPort is 5001 and 5000 is asked for",
 		"pulumi config set registryPort 5001")

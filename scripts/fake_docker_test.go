@@ -14,17 +14,20 @@ import (
 
 // fakeDocker does what the scripts use of docker. FAKE_ENGINE=down: no engine answers. FAKE_API=down: the cluster's API
 // server does not. FAKE_ENGINE_ID: the engine's id and host. FAKE_STUCK=1: containers cannot be removed. FAKE_SLOW=1: that
-// takes a while.
+// takes a while. FAKE_DRAIN=fail: nodes cannot be drained. FAKE_BALANCER=stuck: the load balancer does not take on its file.
 func fakeDocker(folder string, args []string) error {
 	if os.Getenv("FAKE_ENGINE") == "down" {
 		return errors.New("cannot connect to the Docker daemon at unix:///var/run/docker.sock: is it running?")
 	}
 	command := args[0]
-	if slices.Contains([]string{"network", "volume", "image"}, command) {
+	if slices.Contains([]string{"network", "volume", "image", "container"}, command) {
 		command += " " + args[1]
 		args = args[1:]
 	}
-	values, rest := flags(args[1:], "--all", "--quiet", "--no-trunc", "--force", "--volumes")
+	values, rest := map[string][]string{}, args[1:]
+	if command != "exec" {
+		values, rest = flags(args[1:], "--all", "--quiet", "--no-trunc", "--force", "--volumes")
+	}
 	if command == "rm" && os.Getenv("FAKE_SLOW") != "" {
 		time.Sleep(500 * time.Millisecond)
 	}
@@ -43,6 +46,18 @@ func fakeDocker(folder string, args []string) error {
 		case "exec":
 			if c := w.find(rest[0]); c == nil || c.State != "running" || os.Getenv("FAKE_API") == "down" {
 				return fmt.Errorf("exec in %s failed", rest[0])
+			}
+			return w.kubectl(rest[2:])
+		case "container inspect":
+			if w.find(rest[0]) == nil {
+				return fmt.Errorf("no such container: %s", rest[0])
+			}
+			return nil
+		case "cp":
+			return w.copyBalanced(rest[0], rest[1])
+		case "logs":
+			for range w.Balancings {
+				fmt.Fprintln(os.Stderr, "start worker processes")
 			}
 			return nil
 		case "image inspect":
@@ -68,6 +83,48 @@ func fakeDocker(folder string, args []string) error {
 		}
 		return fmt.Errorf("the fake docker does not know %q", command)
 	})
+}
+
+// kubectl does what the scripts ask of the API server.
+func (w *world) kubectl(args []string) error {
+	switch strings.Join(args[:2], " ") {
+	case "get --raw":
+		return nil
+	case "get nodes":
+		for _, node := range w.Nodes {
+			fmt.Println("node/" + node)
+		}
+		return nil
+	case "get deployments":
+		fmt.Println("istio-system istio-ingressgateway")
+		return nil
+	case "delete node":
+		w.Nodes = slices.DeleteFunc(w.Nodes, func(one string) bool { return one == args[2] })
+	}
+	if args[0] == "drain" && os.Getenv("FAKE_DRAIN") == "fail" {
+		fmt.Fprintln(os.Stderr, "evicting pod app/app-0")
+		return errors.New("cannot evict pod app-0: global timeout reached: 5m0s")
+	}
+	w.Log = append(w.Log, strings.Join(args, " "))
+	return nil
+}
+
+// copyBalanced copies the file of the load balancer out of its container, or into it.
+func (w *world) copyBalanced(from, to string) error {
+	const file = "-serverlb:/etc/confd/values.yaml"
+	if strings.HasSuffix(from, file) {
+		return os.WriteFile(to, []byte(w.Balanced), 0o600)
+	}
+	text, err := os.ReadFile(from)
+	w.Balanced = string(text)
+	w.Log = append(w.Log, "balanced")
+	if os.Getenv("FAKE_BALANCER") != "stuck" {
+		w.Balancings++
+	}
+	if !strings.HasSuffix(to, file) {
+		return fmt.Errorf("no such path: %s", to)
+	}
+	return err
 }
 
 func (w *world) ps(values map[string][]string) error {

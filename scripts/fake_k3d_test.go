@@ -20,7 +20,7 @@ const token = "very-secret-token"
 //
 //   - FAKE_CREATE=fail: create stops with an error after FAKE_NODES nodes and leaves them there.
 //   - FAKE_CREATE=hang: create stays there and logs on.
-//   - FAKE_START, FAKE_KUBECONFIG, FAKE_IMPORT=fail: that command fails.
+//   - FAKE_START, FAKE_KUBECONFIG, FAKE_NODE, FAKE_IMPORT=fail: that command fails; FAKE_NODE leaves the node there.
 //   - FAKE_IMPORT=break, or =break once: import says that a stream broke off, and stays there.
 func fakeK3d(folder string, args []string) error {
 	kubeconfig := os.Getenv("KUBECONFIG")
@@ -51,6 +51,8 @@ func fakeK3d(folder string, args []string) error {
 			}
 			return nil
 		})
+	case "node create":
+		return createNode(folder, "k3d-"+rest[0]+"-0", values["--cluster"][0], values["--runtime-label"])
 	case "kubeconfig get":
 		fmt.Printf("---\napiVersion: v1\nkind: Config\nusers:\n- name: admin@k3d-%s\n  user: {token: %s}\n", rest[0], token)
 		if os.Getenv("FAKE_KUBECONFIG") == "fail" {
@@ -170,6 +172,27 @@ func createCluster(folder, name, config string, labels []string) error {
 			}
 		}
 		return w.removeContainers([]string{"k3d-" + name + "-tools"})
+	})
+}
+
+// createNode makes an agent. It gets none of the others' labels but k3d's own.
+func createNode(folder, name, cluster string, labels []string) error {
+	return change(folder, func(w *world) error {
+		if w.find(name) != nil {
+			return fmt.Errorf("the container name %s is already in use", name)
+		}
+		all := map[string]string{"app": "k3d", "k3d.cluster": cluster, "k3d.role": "agent"}
+		for _, label := range labels {
+			key, value, _ := strings.Cut(label, "=")
+			all[key] = value
+		}
+		if os.Getenv("FAKE_NODE") == "fail" {
+			w.run(name, "created", all)
+			return errors.New("failed to run node: no space left on device")
+		}
+		w.run(name, "running", all)
+		w.Nodes = append(w.Nodes, name)
+		return nil
 	})
 }
 

@@ -83,7 +83,7 @@ func newMachine(t *testing.T) *machine {
 		"CLUSTER_NAME":          "canary",
 		"CLUSTER_ID":            "0123456789abcdef",
 		"CLUSTER_CONFIG":        configOf(2),
-		"CLUSTER_SETTINGS":      "agents=2 httpPort=80 httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false registryPort=0",
+		"CLUSTER_SETTINGS":      "httpPort=80 httpsPort=0 k3sImage=rancher/k3s:v1 metricsServer=false registryPort=0",
 		"CLUSTER_PORTS":         "httpPort=" + freePort(t),
 		"CLUSTER_READY_SECONDS": "0",
 		"K3D_CONFIG":            "the environment of the user",
@@ -120,9 +120,9 @@ options:
   runtime:
     labels:
     - label: canary.cluster-nodes=%d
-    - label: canary.cluster-settings=agents=%d httpPort=80 k3sImage=rancher/k3s:v1
+    - label: canary.cluster-settings=httpPort=80 k3sImage=rancher/k3s:v1
     - label: canary.cluster-stack=dev
-`, agents, agents+2, agents)
+`, agents, agents+2)
 }
 
 // with sets environment variables, as NAME=value; an empty value unsets.

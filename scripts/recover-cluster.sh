@@ -10,12 +10,12 @@ recorded=$(pulumi stack export --stack "$stack")
 # the one that the configuration asks for now.
 value() { sed -n "/^ *\"$1\": \"/{s/^[^:]*: \"\([^\"]*\)\".*/\1/p;q;}" <<<"$recorded"; }
 
-CLUSTER_NAME=$(value CLUSTER_NAME) CLUSTER_ID=$(value CLUSTER_ID) CLUSTER_ENGINE=$(value CLUSTER_ENGINE)
+CLUSTER_NAME=$(value CLUSTER_NAME) CLUSTER_ID=$(value CLUSTER_ID) CLUSTER_ENGINE=$(value CLUSTER_ENGINE) CLUSTER_AGENTS=$(value CLUSTER_AGENTS)
 if [ -z "$CLUSTER_ID" ]; then
   say "the stack $stack has made no cluster yet"
   exit 0
 fi
-export CLUSTER_NAME CLUSTER_ID CLUSTER_ENGINE
+export CLUSTER_NAME CLUSTER_ID CLUSTER_ENGINE CLUSTER_AGENTS
 
 state=$(scripts/cluster-state.sh)
 case $state in
@@ -26,15 +26,27 @@ case $state in
         "context); when the cluster is gone: make down, then make up"
     ;;
 esac
+if [ "$state" = stopped ]; then
+  say "the cluster $CLUSTER_NAME is stopped: starting it"
+  if LOG_COLORS=false k3d cluster start "$CLUSTER_NAME" --wait --timeout 300s; then
+    state=$(scripts/cluster-state.sh)
+  else
+    say "the cluster $CLUSTER_NAME does not start"
+  fi
+fi
+# Without a server in the state, its create was cut short.
+CLUSTER_SERVER=$(value CLUSTER_SERVER)
+[ "$state" != short ] || [ -n "$CLUSTER_SERVER" ] || state=partial
 case $state in
   running)
     say "the cluster $CLUSTER_NAME is running"
     exit 0
     ;;
-  stopped)
-    say "the cluster $CLUSTER_NAME is stopped: starting it"
-    LOG_COLORS=false k3d cluster start "$CLUSTER_NAME" --wait --timeout 300s && exit 0
-    say "the cluster $CLUSTER_NAME does not start"
+  short)
+    say "the cluster $CLUSTER_NAME lacks agents: making them again"
+    scripts/cluster-agents.sh
+    IMAGES=$(printf '%b' "$(value IMAGES)") CLUSTER_SERVER=$CLUSTER_SERVER scripts/cluster-import-images.sh
+    exit 0
     ;;
   absent) say "the cluster $CLUSTER_NAME is gone" ;;
   partial) say "the cluster $CLUSTER_NAME lacks nodes" ;;

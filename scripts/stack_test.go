@@ -177,18 +177,23 @@ func TestRecoverCluster(t *testing.T) {
                         "CLUSTER_ENGINE": "AAAA-1 laptop",
                         "CLUSTER_ID": "0123456789abcdef",
                         "CLUSTER_NAME": "made-once",
-                        "CLUSTER_SERVER": "f00"
+                        "CLUSTER_AGENTS": "4",
+                        "CLUSTER_SERVER": "f00",
+                        "IMAGES": "app:1\nother:1"
                     }
                 }
             }
         ]
     }
 }`
-		start   = "k3d cluster start made-once --wait --timeout 300s"
-		destroy = "pulumi destroy --yes --skip-preview --non-interactive --stack dev"
-		engine  = "AAAA-1 laptop"
-		unknown = "nothing was changed. The state does not say which Docker engine it lives on"
+		start    = "k3d cluster start made-once --wait --timeout 300s"
+		again    = "cluster-agents.sh AAAA-1 laptop 4"
+		imported = "cluster-import-images.sh f00 app:1 other:1"
+		destroy  = "pulumi destroy --yes --skip-preview --non-interactive --stack dev"
+		engine   = "AAAA-1 laptop"
+		unknown  = "nothing was changed. The state does not say which Docker engine it lives on"
 	)
+	noServer := strings.Replace(exported, `"CLUSTER_SERVER": "f00"`, `"OTHER": ""`, 1)
 	before := strings.Replace(exported, `"CLUSTER_ENGINE": "AAAA-1 laptop"`, `"OTHER": ""`, 1)
 	for name, tc := range map[string]struct {
 		exported, state string
@@ -199,7 +204,14 @@ func TestRecoverCluster(t *testing.T) {
 	}{
 		"nothing made":   {exported: `{"deployment": {}}`, state: "absent", says: "has made no cluster yet"},
 		"running":        {state: "running", says: "made-once is running"},
-		"stopped":        {state: "stopped", want: []string{start}, says: "made-once is stopped: starting it"},
+		"stopped":        {state: "stopped running", want: []string{start}, says: "made-once is stopped: starting it"},
+		"agents missing": {state: "short", want: []string{again, imported}, says: "made-once lacks agents"},
+		"stopped, agents missing": {
+			state: "stopped short", want: []string{start, again, imported}, says: "made-once lacks agents",
+		},
+		"agents missing in a create that was cut short": {
+			exported: noServer, state: "short", want: []string{destroy}, says: "made-once lacks nodes",
+		},
 		"does not start": {state: "stopped", env: []string{"K3D_CODE=1"}, want: []string{start, destroy}, says: "does not start"},
 		"gone":           {state: "absent", want: []string{destroy}, says: "made-once is gone"},
 		"half-made":      {state: "partial", want: []string{destroy}, says: "made-once lacks nodes"},
@@ -217,9 +229,16 @@ func TestRecoverCluster(t *testing.T) {
 			if tc.exported == before {
 				recorded = ""
 			}
+			// A cluster that was started is whole, or what it lacks shows.
 			d.write("scripts/cluster-state.sh", `#!/bin/sh
 [ "$CLUSTER_NAME $CLUSTER_ID $CLUSTER_ENGINE" = "made-once 0123456789abcdef `+recorded+`" ] || exit 1
-echo `+tc.state+"\n")
+set -- `+tc.state+`
+[ -z "${2-}" ] || { [ -e asked ] && shift; }
+: >asked
+echo "$1"
+`)
+			d.write("scripts/cluster-agents.sh", "#!/bin/sh\necho cluster-agents.sh $CLUSTER_ENGINE $CLUSTER_AGENTS >>calls\n")
+			d.write("scripts/cluster-import-images.sh", "#!/bin/sh\necho cluster-import-images.sh $CLUSTER_SERVER $IMAGES >>calls\n")
 			if tc.exported == "" {
 				tc.exported = exported
 			}

@@ -20,6 +20,11 @@ type world struct {
 	Volumes    []*thing
 	Images     []string
 	NextID     int
+
+	Nodes      []string // that the API server knows
+	Balanced   string   // the file of the load balancer
+	Balancings int      // how often it was taken on
+	Log        []string // of what was done to the cluster
 }
 
 type container struct {

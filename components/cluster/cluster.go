@@ -8,6 +8,7 @@
 //     left behind is found and removed, by that id and by nothing else.
 //   - The cluster is made with the id on each of its containers. It has no delete and no triggers: other settings never
 //     replace a living cluster.
+//   - The number of its agents is kept by a Command of its own, in place.
 //   - The kubeconfig is read by a Command of its own, whose inputs change only with the cluster.
 package cluster
 

@@ -81,6 +81,13 @@ func TestK3dCommands(t *testing.T) {
 			},
 			dependencies: []string{"cluster-identity"},
 		},
+		"cluster-agents": {
+			create: "sh scripts/cluster-agents.sh",
+			environment: map[string]any{
+				"CLUSTER_NAME": "canary", "CLUSTER_ID": "cluster-identity", "CLUSTER_ENGINE": "stdout", "CLUSTER_AGENTS": "3",
+			},
+			dependencies: []string{"cluster", "cluster-identity"},
+		},
 		"cluster-kubeconfig": {
 			create:        "sh scripts/cluster-kubeconfig.sh",
 			environment:   map[string]any{"CLUSTER_NAME": "canary", "CLUSTER_SERVER": "cluster stdout"},
@@ -90,9 +97,9 @@ func TestK3dCommands(t *testing.T) {
 		"cluster-images": {
 			create: "sh scripts/cluster-import-images.sh",
 			environment: map[string]any{
-				"CLUSTER_NAME": "canary", "CLUSTER_SERVER": "cluster stdout", "IMAGES": "app:1\napp:2",
+				"CLUSTER_NAME": "canary", "CLUSTER_SERVER": "cluster stdout", "CLUSTER_NODES": "cluster-agents stdout", "IMAGES": "app:1\napp:2",
 			},
-			dependencies: []string{"cluster"},
+			dependencies: []string{"cluster", "cluster-agents"},
 		},
 	} {
 		got := find(t, recorder, command, name)
@@ -106,8 +113,10 @@ func TestK3dCommands(t *testing.T) {
 		require.NotContains(t, got.Inputs, resource.PropertyKey("triggers"), "%s: a trigger would replace a living cluster", name)
 		require.NotContains(t, got.Inputs, resource.PropertyKey("dir"), "%s: a folder would be stored in the state", name)
 	}
-	require.Len(t, recorder.OfType(command), 5)
+	require.Len(t, recorder.OfType(command), 6)
 
+	require.Equal(t, []string{"environment.CLUSTER_CONFIG"}, find(t, recorder, command, "cluster").RPC.GetIgnoreChanges(),
+		"a living cluster keeps what it was made with")
 	kubeconfig := find(t, recorder, command, "cluster-kubeconfig")
 	require.Equal(t, "none", kubeconfig.Inputs["logging"].StringValue())
 	require.False(t, kubeconfig.Inputs["addPreviousOutputInEnv"].BoolValue())
@@ -123,7 +132,7 @@ func stringOr(inputs resource.PropertyMap, key resource.PropertyKey, otherwise s
 func TestK3dIdentityIsFirst(t *testing.T) {
 	t.Parallel()
 	built, recorder := build(t, &Args{Config: k3dCluster()})
-	require.Equal(t, []string{"cluster-identity", "cluster", "cluster-kubeconfig", "cluster-leftovers"}, namesOf(recorder.OfType(command)))
+	require.Equal(t, []string{"cluster-identity", "cluster"}, namesOf(recorder.OfType(command))[:2])
 	require.NotNil(t, built.Owned)
 	require.Equal(t, "k3d-canary", built.Context)
 }

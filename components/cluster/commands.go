@@ -18,7 +18,8 @@ type k3dSpec struct {
 	images   []string
 	config   string // k3d's configuration file
 	settings string // what a living cluster cannot take on, see settings
-	registry bool   // whether registryPort was set
+	agents   int
+	registry bool // whether registryPort was set
 }
 
 func newK3dSpec(c config.Cluster, stackName string) (*k3dSpec, error) {
@@ -32,6 +33,7 @@ func newK3dSpec(c config.Cluster, stackName string) (*k3dSpec, error) {
 		images:   c.ImportImages,
 		config:   string(file),
 		settings: settings(c),
+		agents:   c.Agents,
 		registry: c.RegistrySet,
 	}, nil
 }
@@ -86,9 +88,24 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 			"CLUSTER_PORTS":        pulumi.String(strings.Join(s.ports, " ")),
 			"CLUSTER_REGISTRY_SET": pulumi.String(strconv.FormatBool(s.registry)),
 		},
-	}, pulumi.Parent(c))
+		// A living cluster keeps the configuration that it was made with. What may not change in it is in the settings.
+	}, pulumi.Parent(c), pulumi.IgnoreChanges([]string{"environment.CLUSTER_CONFIG"}))
 	if err != nil {
 		return fmt.Errorf("register the k3d cluster %s: %w", name, err)
+	}
+
+	// Nothing waits for it: agents that cannot be drained keep nothing else from changing.
+	agents, err := local.NewCommand(ctx, name+"-agents", &local.CommandArgs{
+		Create: pulumi.String("sh scripts/cluster-agents.sh"),
+		Environment: pulumi.StringMap{
+			"CLUSTER_NAME":   pulumi.String(s.name),
+			"CLUSTER_ID":     id,
+			"CLUSTER_ENGINE": engine,
+			"CLUSTER_AGENTS": pulumi.String(strconv.Itoa(s.agents)),
+		},
+	}, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{server}))
+	if err != nil {
+		return fmt.Errorf("register the agents of the cluster %s: %w", name, err)
 	}
 
 	kubeconfig, err := local.NewCommand(ctx, name+"-kubeconfig", &local.CommandArgs{
@@ -111,6 +128,7 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 			Environment: pulumi.StringMap{
 				"CLUSTER_NAME":   pulumi.String(s.name),
 				"CLUSTER_SERVER": server.Stdout,
+				"CLUSTER_NODES":  agents.Stdout,
 				"IMAGES":         pulumi.String(strings.Join(s.images, "\n")),
 			},
 		}, pulumi.Parent(c))

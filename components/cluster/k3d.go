@@ -163,6 +163,6 @@ func registries(c config.Cluster) k3dRegistries {
 // settings gives what a living cluster cannot take on, by the names of the keys in the stack's configuration. It is
 // written on the cluster, and compared and shown by scripts/cluster-create.sh. No value holds a space.
 func settings(c config.Cluster) string {
-	return fmt.Sprintf("agents=%d httpPort=%d httpsPort=%d k3sImage=%s metricsServer=%t registryPort=%d",
-		c.Agents, c.HTTPPort, c.HTTPSPort, c.K3sImage, c.MetricsServer, c.RegistryPort)
+	return fmt.Sprintf("httpPort=%d httpsPort=%d k3sImage=%s metricsServer=%t registryPort=%d",
+		c.HTTPPort, c.HTTPSPort, c.K3sImage, c.MetricsServer, c.RegistryPort)
 }

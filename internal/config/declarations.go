@@ -184,7 +184,7 @@ var declarations = []declaration{{
 		func(c *Config) *string { return &c.Cluster.Name }, isClusterName),
 }, {
 	Key: Key{"agents", "3",
-		"Agent nodes of the k3d cluster beside its one server: 0 to 16."},
+		"Agent nodes of the k3d cluster beside its one server: 0 to 16. Other numbers are taken on while it runs, 0 and others than 0 apart."},
 	rule: wholeNumber(0, 16, func(c *Config) *int { return &c.Cluster.Agents }),
 }, {
 	Key: Key{"k3sImage", pins.K3sImage,

@@ -4,7 +4,7 @@
 # Docker's labels are the record of what exists. k3d puts app=k3d, k3d.cluster=<name> and k3d.role=<role> on every
 # container; ours are
 #   canary.cluster-id        the id that the stack made for its cluster: whose container it is
-#   canary.cluster-nodes     how many containers a whole cluster has
+#   canary.cluster-nodes     how many containers it was made with
 #   canary.cluster-settings  the settings it was made with, as words key=value
 #   canary.cluster-stack     the stack's name, for messages
 # k3d puts none of ours on a network, an image volume, its tools container and a registry: see remove_leftovers.
@@ -127,6 +127,43 @@ k3d_environment() {
   export TMPDIR KUBECONFIG LOG_LEVEL LOG_COLORS
 }
 
+# k3d_in_background runs k3d so that a signal to this script is handled at once: a shell waits for a child in the foreground.
+k3d_in_background() {
+  mkfifo "$work/log"
+  relay_k3d <"$work/log" &
+  relay_pid=$!
+  { k3d_environment && exec k3d "$@"; } >"$work/log" 2>&1 &
+  k3d_pid=$!
+  printf '%s\n' "$$" "$k3d_pid" >"$(pid_file)"
+  k3d_status=0
+  wait "$k3d_pid" || k3d_status=$?
+  k3d_pid=
+  wait "$relay_pid" || :
+  rm -f "$work/log"
+  return "$k3d_status"
+}
+
+# trap_signals lets a signal end the script with the usual exit code, through its trap on EXIT.
+trap_signals() {
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 141' PIPE
+  trap 'exit 143' TERM
+}
+
+# end_k3d ends what k3d_in_background began. Nothing may cut it short.
+end_k3d() {
+  trap '' HUP INT TERM PIPE
+  [ -z "${k3d_pid-}" ] || kill -s TERM "$k3d_pid" 2>/dev/null
+  wait
+}
+
+# forget_work removes what k3d was given, and the note of who is at work.
+forget_work() {
+  [ -z "$work" ] || rm -rf "$work"
+  rm -f "$(pid_file)"
+}
+
 run_k3d() {
   (k3d_environment && exec k3d "$@")
 }
@@ -161,28 +198,31 @@ first_k3d_error() {
 # cluster_state prints the state of the cluster CLUSTER_NAME:
 #   absent   there is no node of that name
 #   foreign  there is one, and it is not this stack's (with no CLUSTER_ID: not made by any stack of this project)
-#   partial  nodes are missing or were never started: a create that was cut short, or nodes removed by hand
-#   stopped  every node is there and not all of them run, or its registry does not
+#   partial  the server or the load balancer is missing or was never started
+#   stopped  not every node runs, or its registry does not
+#   short    the nodes run, and agents are missing or were never started: removed by hand, or made by a command that was cut short
 #   running  every node runs
+# CLUSTER_AGENTS is how many agents it should have; where it is not set, as many as it was made with.
 cluster_state() {
   nodes=$(docker ps --all --filter label=app=k3d --filter "label=k3d.cluster=$CLUSTER_NAME" --format \
     '{{.State}}|{{.Label "k3d.role"}}|{{.Label "canary.cluster-id"}}|{{.Label "canary.cluster-nodes"}}') ||
     fail "cluster $CLUSTER_NAME: docker could not list its containers"
-  printf '%s\n' "$nodes" | awk -F '|' -v id="${CLUSTER_ID-}" '
+  printf '%s\n' "$nodes" | awk -F '|' -v id="${CLUSTER_ID-}" -v agents="${CLUSTER_AGENTS-}" '
     $2 == "server" || $2 == "agent" || $2 == "loadbalancer" {
       nodes++
+      if ($3 != "" && (id == "" || $3 == id)) { ours++; if (agents == "") agents = $4 - 2 }
+      if ($1 == "created" || $1 == "removing" || $1 == "dead") next
       role[$2]++
-      if ($3 != "" && (id == "" || $3 == id)) { ours++; wanted = $4 }
-      if ($1 == "running") running++
-      if ($1 == "created" || $1 == "removing" || $1 == "dead") unusable++
+      if ($1 != "running") idle = 1
     }
     $2 == "registry" && $1 != "running" { idle = 1 }
     END {
       if (!nodes) print "absent"
       else if (!ours) print "foreign"
-      else if (unusable || !role["server"] || !role["loadbalancer"] || ours < wanted) print "partial"
-      else if (running == nodes && !idle) print "running"
-      else print "stopped"
+      else if (!role["server"] || !role["loadbalancer"]) print "partial"
+      else if (idle) print "stopped"
+      else if (role["agent"] < agents) print "short"
+      else print "running"
     }'
 }
 
@@ -272,7 +312,7 @@ creates_at_work() {
       '' | *[!0-9]* | "$$") continue ;;
     esac
     case $(ps -o args= -p "$pid" 2>/dev/null) in
-      *cluster-create.sh* | *k3d*cluster*create*) printf '%s\n' "$pid" ;;
+      *cluster-create.sh* | *k3d*cluster*create* | *cluster-agents.sh* | *k3d*node*create*) printf '%s\n' "$pid" ;;
     esac
   done <"$(pid_file)"
 }
