@@ -34,7 +34,7 @@ lint:
 e2e:
 	@scripts/e2e.sh -short -timeout 80m
 
-## e2e-long: the same with every case of its kind, where e2e has one or a few
+## e2e-long: the same with every case, where e2e has what fits into an hour
 .PHONY: e2e-long
 e2e-long:
 	@scripts/e2e.sh

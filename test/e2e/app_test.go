@@ -17,6 +17,7 @@ import (
 
 // TestNothingToDo is a second up: it changes no resource and touches no object.
 func TestNothingToDo(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	c := p.Client(t)
 	before := harness.Versions(t, c, "app-example")
@@ -29,6 +30,7 @@ func TestNothingToDo(t *testing.T) {
 // TestCanaryImageWithoutTraffic releases another image to a canary that has no traffic yet: stable and the split stay
 // as they are, and the new pods serve when the split moves to them.
 func TestCanaryImageWithoutTraffic(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
 	a := p.Example(t)
@@ -51,6 +53,7 @@ func TestCanaryImageWithoutTraffic(t *testing.T) {
 
 // TestReplicas changes the number of pods of both subsets; up returns when they are ready.
 func TestReplicas(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
 	a := p.Example(t)
@@ -66,6 +69,7 @@ func TestReplicas(t *testing.T) {
 // TestPodsWithoutSidecar takes the label for injection from the namespace and restarts the pods: they are not ready for
 // traffic, and `up` and `status` say why, and what gives them their sidecars back.
 func TestPodsWithoutSidecar(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
 	a := p.Example(t)

@@ -191,6 +191,7 @@ func TestExistingNamespaceIsTold(t *testing.T) {
 // TestLetGoOfNamespace has a stack give up the namespace that it made: it stays, with what somebody else put into it, also
 // after destroy, and is not taken back.
 func TestLetGoOfNamespace(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	c := p.Client(t)
 	guest := p.Guest(t, "sixth")

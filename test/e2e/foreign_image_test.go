@@ -26,6 +26,7 @@ import (
 // TestForeignImage releases an image that knows nothing of this project: on its own port and readiness path, stable by
 // digest from a registry, canary by tag from this machine's Docker. It runs as it is.
 func TestForeignImage(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	c := p.Client(t)
 	serveRegistry(t, c)

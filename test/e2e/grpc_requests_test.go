@@ -12,6 +12,7 @@ import (
 // TestGRPCRequests counts the answers of an app that speaks nothing but gRPC, from the ingress and in the mesh: of its
 // health check, and of a method of its own.
 func TestGRPCRequests(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
 	p.SetAll(t, "containerPort=9000", "protocol=grpc", "stableImage="+harness.ImageStreams)

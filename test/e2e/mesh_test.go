@@ -164,6 +164,7 @@ func TestTwoSteps(t *testing.T) {
 
 // TestSwitchOff takes the weight and the pods from the canary in one update: the pods go last.
 func TestSwitchOff(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
 	a := p.Example(t)
@@ -246,6 +247,7 @@ func TestForeignRoute(t *testing.T) {
 // TestForeignIstio brings a stack up that wants to install Istio where the shared one did: refused, and nothing is
 // touched. With the Istio that is there it works, once it knows the gateway.
 func TestForeignIstio(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	c := p.Client(t)
 	guest := p.Guest(t, "tenant")

@@ -255,6 +255,7 @@ func killAt(t *testing.T, p *harness.Project, stage string, args []string) {
 // promoteOrdered lets a promotion ask a gate and wait for a person, and pauses and aborts it from elsewhere. No
 // request is lost.
 func promoteOrdered(t *testing.T, p *harness.Project, app harness.App) {
+	harness.Long(t)
 	notices := make(chan map[string]any, 100)
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -17,6 +17,7 @@ import (
 // TestRegistry pushes images to the cluster's own registry, as a user does, and releases them by the name that they were
 // pushed by: by tag and by digest, and by a tag that is not there.
 func TestRegistry(t *testing.T) {
+	harness.Long(t)
 	port := harness.FreePort(t)
 	p := harness.NewProject(t, "agents=1", fmt.Sprintf("registryPort=%d", port))
 	volumes := func() []string {

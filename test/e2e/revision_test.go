@@ -14,6 +14,7 @@ import (
 // TestRevision runs the app on an Istio that has a revision, so that the label istio-injection=enabled injects nothing:
 // `up` says so, and what it says to type gives the pods their sidecars.
 func TestRevision(t *testing.T) {
+	harness.Long(t)
 	p := harness.NewProject(t, "agents=0")
 	t.Cleanup(func() { p.Destroy(t) })
 	for _, value := range []string{"base.defaultRevision", "istiod.revision", "ingressgateway.revision", "egressgateway.revision"} {

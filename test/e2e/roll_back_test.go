@@ -178,6 +178,7 @@ func refuseUpdates(t *testing.T, c *kube.Client, kind schema.GroupVersionResourc
 // TestRollBackWithWrongImage takes the weight from the canary and gives it an image that does not exist, in one update:
 // the split is back first, then the image is told.
 func TestRollBackWithWrongImage(t *testing.T) {
+	harness.Long(t)
 	p := harness.Shared(t)
 	p.RestoreAfter(t)
 	a := p.Example(t)

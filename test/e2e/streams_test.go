@@ -34,6 +34,9 @@ func TestStreams(t *testing.T) {
 		{"gRPC", []string{"containerPort=9000", "protocol=grpc"}, app.GRPC(t)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			if tc.name == "HTTP" {
+				harness.Long(t)
+			}
 			p.SetAll(t, append(tc.settings, "stableImage="+harness.ImageStreams, "drainSeconds="+strconv.Itoa(drain))...)
 			p.Up(t)
 			streams := harness.HoldStreams(t, 4, (drain-2)*time.Second, tc.kinds)

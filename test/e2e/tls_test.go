@@ -24,6 +24,7 @@ import (
 // TestTLS serves the app over HTTPS, answers HTTP with a redirect, exchanges the certificate under load, adds a second
 // host in place, and refuses a pair that does not fit without touching the one that is served.
 func TestTLS(t *testing.T) {
+	harness.Long(t)
 	p := harness.NewProject(t, "agents=0", fmt.Sprintf("httpsPort=%d", harness.FreePort(t)))
 	t.Cleanup(func() { p.Destroy(t) })
 	const (
