@@ -74,6 +74,18 @@ func (r *Rollout) driftOf(kinds []string, counts func(drift.Change) bool) func(c
 	}
 }
 
+// lostNamespace names the namespace, if it is the stack's own and gone.
+func (r *Rollout) lostNamespace(ctx context.Context, cluster Cluster) string {
+	namespaces := slices.DeleteFunc(slices.Clone(r.want.Objects), func(object drift.Object) bool { return object.Kind != "Namespace" })
+	changes, err := cluster.Changes(ctx, namespaces)
+	for _, change := range changes {
+		if err == nil && change.Gone && change.Object.Kind == "Namespace" {
+			return change.Object.String()
+		}
+	}
+	return ""
+}
+
 // drift compares the VirtualService with the wanted split, and looks whether there
 // is a way in; it is nil where they cannot be read, which the wait itself tells.
 func (r *Rollout) drift(ctx context.Context, cluster Cluster) error {
@@ -81,6 +93,9 @@ func (r *Rollout) drift(ctx context.Context, cluster Cluster) error {
 	const repair = "nothing was changed; `pulumi up --refresh` writes the configured split"
 	switch {
 	case apierrors.IsNotFound(err):
+		if namespace := r.lostNamespace(ctx, cluster); namespace != "" {
+			return &driftError{fmt.Sprintf("%s is gone, and all that was in it: somebody deleted it; `pulumi up --refresh` makes all of it again", namespace)}
+		}
 		return &driftError{fmt.Sprintf("the VirtualService is gone, so that nothing splits traffic: somebody deleted it (%v); %s", err, repair)}
 	case errors.Is(err, release.ErrNoSplit):
 		return &driftError{err.Error()}

@@ -76,6 +76,11 @@ func TestDriftEndsTheWait(t *testing.T) {
 			err:  "the VirtualService is gone, so that nothing splits traffic: somebody deleted it (" + errGone.Error() + "); " + repair,
 		},
 		{
+			name: "somebody deleted the namespace",
+			app:  &rollouttest.Cluster{SplitErr: errGone, Changed: []drift.Change{{Object: drift.Object{Kind: "Namespace", Name: "shop"}, Gone: true}}},
+			err:  "Namespace shop is gone, and all that was in it: somebody deleted it; `pulumi up --refresh` makes all of it again",
+		},
+		{
 			name: "the way in is gone",
 			app:  &rollouttest.Cluster{InForce: release.Split{Stable: 1, Canary: 1}, Off: "Deployment istio-system/istio-ingressgateway wants 0 pods"},
 			err: "the split stable 50 / canary 50 is written, but there is no way in, and ingress traffic fails: " +

@@ -96,7 +96,11 @@ func TestDrift(t *testing.T) {
 			status := p.AttemptCommand(t, "canary", "status", "--stack", p.Stack)
 			t.Logf("up: exit code %d: %s\nstatus: exit code %d: %s", up.Code, line, status.Code, harness.LineWith(status.All, "differs: "))
 			if tc.patch == deleted && (tc.kind == harness.VirtualServices || tc.kind == harness.Namespaces) {
-				require.Contains(t, up.All, "the VirtualService is gone, so that nothing splits traffic: somebody deleted it")
+				gone := "the VirtualService is gone, so that nothing splits traffic: somebody deleted it"
+				if tc.kind == harness.Namespaces {
+					gone = "Namespace app-example is gone, and all that was in it: somebody deleted it"
+				}
+				require.Contains(t, up.All, gone)
 				require.Contains(t, status.All, "the VirtualService has no split: ")
 			} else {
 				require.Regexp(t, said, up.All)
