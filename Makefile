@@ -49,7 +49,7 @@ soak:
 bench:
 	@scripts/bench.sh
 
-## faults: take nodes away under load and write docs/faults.md
+## faults: take nodes away under load, kill commands half-way, and write docs/faults.md and docs/killed.md
 .PHONY: faults
 faults:
 	@scripts/faults.sh

@@ -46,6 +46,7 @@ func TestFigures(t *testing.T) {
 	m.measureFar(t, f, charts)
 	m.measureRequests(t, f)
 	m.measureScale(t, f, changes)
+	m.measurePromotion(t, f)
 
 	f.Add("upFromNothingSeconds", upTook.Seconds(), "`pulumi up` of the default stack: cluster of four nodes, Istio, app")
 	start = time.Now()
