@@ -17,10 +17,13 @@ var nodeVolumes = []string{"/var/lib/kubelet", "/var/lib/rancher/k3s", "/var/lib
 // makeImages writes the images of the Docker engine to engine/, with the id of each beside it. The images
 // that pods run are inside the node image, where the node imports them from.
 func makeImages(r *Recipe, n Names) error {
-	b := images{root: filepath.Join(r.Of("rootfs"), "root"), node: r.Of("node"), cluster: r.Of("cluster"), envoy: r.Of("envoy"), podinfo: r.Of("podinfo"), registry: r.Of("registry"), names: n}
+	b := images{
+		root: filepath.Join(r.Of("rootfs"), "root"), node: r.Of("node"), cluster: r.Of("cluster"), envoy: r.Of("envoy"),
+		metricsServer: r.Of("metrics-server"), podinfo: r.Of("podinfo"), registry: r.Of("registry"), names: n,
+	}
 	preload := filepath.Join(r.Out, "preload")
 	for dir, specs := range map[string][]func() (image.Spec, error){
-		"all":   {b.pause, b.coreDNS},
+		"all":   {b.pause, b.coreDNS, b.metricsServerImage},
 		"agent": {b.pilot, b.proxy, b.nginx, b.podInfo},
 	} {
 		for _, make := range specs {
@@ -57,8 +60,8 @@ func write(dir string, describe func() (image.Spec, error)) error {
 }
 
 type images struct {
-	root, node, cluster, envoy, podinfo, registry string
-	names                                         Names
+	root, node, cluster, envoy, metricsServer, podinfo, registry string
+	names                                                        Names
 }
 
 func (b images) pause() (image.Spec, error) {
@@ -74,6 +77,14 @@ func (b images) coreDNS() (image.Spec, error) {
 		Ref:    coreDNSImage,
 		Layers: []image.Layer{{{Path: "coredns", Source: filepath.Join(b.cluster, "dns"), Mode: 0o755}}},
 		Config: v1.Config{Entrypoint: []string{"/coredns"}},
+	}, nil
+}
+
+func (b images) metricsServerImage() (image.Spec, error) {
+	return image.Spec{
+		Ref:    metricsServerImage,
+		Layers: []image.Layer{{{Path: "metrics-server", Source: filepath.Join(b.metricsServer, "metrics-server"), Mode: 0o755}}},
+		Config: v1.Config{Entrypoint: []string{"/metrics-server"}},
 	}, nil
 }
 

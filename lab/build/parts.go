@@ -39,6 +39,12 @@ func Parts(lab string, n Names) []*Part {
 			Make: func(ctx context.Context, r *Recipe) error { return makeK3d(ctx, r, at("parts", "k3d"), n) },
 		},
 		{
+			Name: "metrics-server", Sources: []string{at("parts", "metrics")}, Pins: []string{GoFlags},
+			Make: func(ctx context.Context, r *Recipe) error {
+				return goBuild(ctx, r, at("parts", "metrics"), "", "sigs.k8s.io/metrics-server/cmd/metrics-server")
+			},
+		},
+		{
 			Name: "podinfo", Sources: []string{at("parts", "podinfo")}, Pins: []string{GoFlags},
 			Make: func(ctx context.Context, r *Recipe) error { return makePodinfo(ctx, r, at("parts", "podinfo")) },
 		},
@@ -68,7 +74,7 @@ func Parts(lab string, n Names) []*Part {
 			Make: func(_ context.Context, r *Recipe) error { return makeCharts(r, n) },
 		},
 		{
-			Name: "images", Needs: []string{"rootfs", "envoy", "node", "cluster", "podinfo", "registry"}, Sources: []string{at("image"), at("build", "images.go")},
+			Name: "images", Needs: []string{"rootfs", "envoy", "node", "cluster", "metrics-server", "podinfo", "registry"}, Sources: []string{at("image"), at("build", "images.go")},
 			Pins: []string{n.K3sImage, n.K3dVersion, n.IstioHub, n.IstioVersion, n.NginxImage, n.RegistryImage},
 			Make: func(_ context.Context, r *Recipe) error { return makeImages(r, n) },
 		},

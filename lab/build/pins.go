@@ -11,6 +11,7 @@ const (
 	debianRelease          = "bookworm"
 	pauseImage             = "docker.io/rancher/mirrored-pause:3.6"
 	coreDNSImage           = "docker.io/rancher/mirrored-coredns-coredns:1.12.4"
+	metricsServerImage     = "docker.io/rancher/mirrored-metrics-server:v0.9.0"
 	podinfoImage           = "ghcr.io/stefanprodan/podinfo:6.9.2" // what the module says of itself
 	podinfoPath            = "github.com/stefanprodan/podinfo"
 	kubernetesProviderPath = "github.com/pulumi/pulumi-kubernetes/provider/v4"

@@ -12,10 +12,11 @@ const (
 	apiPort      = "6443"
 )
 
-// Images that the node itself asks for; both are preloaded.
+// Images that the node itself asks for; all are preloaded.
 const (
-	pauseImage   = "docker.io/rancher/mirrored-pause:3.6"
-	coreDNSImage = "docker.io/rancher/mirrored-coredns-coredns:1.12.4"
+	pauseImage         = "docker.io/rancher/mirrored-pause:3.6"
+	coreDNSImage       = "docker.io/rancher/mirrored-coredns-coredns:1.12.4"
+	metricsServerImage = "docker.io/rancher/mirrored-metrics-server:v0.9.0"
 )
 
 // layout is where things are on a node. Only data, containerd, cniState and logs outlive the container's file

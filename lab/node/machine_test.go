@@ -81,9 +81,12 @@ func TestStagedManifestsAreNotWrittenAgain(t *testing.T) {
 	require.NoError(t, n.stageManifests())
 	require.Equal(t, "with k3d's names", readFile(t, path))
 
-	n = testNode(t, func(o *options) { o.disabled = []string{"coredns"} })
-	require.NoError(t, n.stageManifests())
-	require.NoFileExists(t, filepath.Join(n.manifests(), "coredns.yaml"))
+	for disabled, other := range map[string]string{"coredns": "metrics-server", "metrics-server": "coredns"} {
+		n = testNode(t, func(o *options) { o.disabled = []string{disabled} })
+		require.NoError(t, n.stageManifests())
+		require.NoFileExists(t, filepath.Join(n.manifests(), disabled+".yaml"))
+		require.FileExists(t, filepath.Join(n.manifests(), other+".yaml"))
+	}
 }
 
 // fakeCtr notes its arguments, one call a line, and keeps what it imports from its input.

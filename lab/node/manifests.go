@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"errors"
 	"os"
 	"path/filepath"
@@ -12,18 +12,27 @@ import (
 	"time"
 )
 
-//go:embed coredns.yaml
-var coreDNSManifest string
+//go:embed coredns.yaml metrics-server.yaml
+var packaged embed.FS
 
-// stageManifests writes the packaged manifests that are not there yet. One that is there holds what k3d has
-// written into it, which outlives a stop.
+// stageManifests writes the packaged manifests that are neither disabled nor there already. One that is there
+// holds what k3d has written into it, which outlives a stop.
 func (n *node) stageManifests() error {
-	path := filepath.Join(n.manifests(), "coredns.yaml")
-	if _, err := os.Stat(path); err == nil || slices.Contains(n.disabled, "coredns") {
-		return nil
+	for name, image := range map[string]string{"coredns": coreDNSImage, "metrics-server": metricsServerImage} {
+		path := filepath.Join(n.manifests(), name+".yaml")
+		if slices.Contains(n.disabled, name) || exists(path) {
+			continue
+		}
+		text, err := packaged.ReadFile(name + ".yaml")
+		if err != nil {
+			return err
+		}
+		filled := strings.NewReplacer("%IMAGE%", image, "%ADDRESS%", dnsServiceIP, "%DOMAIN%", domain).Replace(string(text))
+		if err := writeFile(path, []byte(filled), 0o600); err != nil {
+			return err
+		}
 	}
-	text := strings.NewReplacer("%IMAGE%", coreDNSImage, "%ADDRESS%", dnsServiceIP, "%DOMAIN%", domain).Replace(coreDNSManifest)
-	return writeFile(path, []byte(text), 0o600)
+	return nil
 }
 
 // keepManifests applies the files of the manifests folder, and each again when it changes, until ctx ends.

@@ -81,11 +81,13 @@ func TestCommandLines(t *testing.T) {
 	}
 }
 
-func TestCoreDNSManifest(t *testing.T) {
+func TestPackagedManifests(t *testing.T) {
 	t.Parallel()
 	n := testNode(t, nil)
 	require.NoError(t, n.stageManifests())
-	goldie.New(t).Assert(t, "coredns", []byte(readFile(t, n.manifests()+"/coredns.yaml")))
+	for _, name := range []string{"coredns", "metrics-server"} {
+		goldie.New(t).Assert(t, name, []byte(readFile(t, n.manifests()+"/"+name+".yaml")))
+	}
 }
 
 func TestTokenFile(t *testing.T) {
