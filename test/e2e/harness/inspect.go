@@ -126,14 +126,18 @@ func Eventually(t *testing.T, limit time.Duration, condition func(context.Contex
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
+	var missing error
 	for {
 		err := condition(ctx)
 		if err == nil {
 			return
 		}
+		if missing == nil || ctx.Err() == nil { // what the end of the wait cuts off says nothing
+			missing = err
+		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("still after %v: %v", limit, err)
+			t.Fatalf("still after %v: %v", limit, missing)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
