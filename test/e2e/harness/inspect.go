@@ -31,6 +31,7 @@ var (
 	PodResource      = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	Nodes            = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 	Deployments      = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	Autoscalers      = schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
 	LimitRanges      = schema.GroupVersionResource{Version: "v1", Resource: "limitranges"}
 )
 

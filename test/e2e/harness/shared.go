@@ -35,14 +35,14 @@ var sharedProject struct {
 	*Project
 }
 
-// Shared is a stack that is up, made for the first test that asks and destroyed after the last one: one agent, the
-// example app at 100/0, retries off, every test image in its nodes. A test that changes its settings calls RestoreAfter first.
+// Shared is a stack that is up, made for the first test that asks and destroyed after the last one: one agent, a
+// metrics-server, the example app at 100/0, retries off, every test image in its nodes. A test that changes its settings calls RestoreAfter first.
 func Shared(t *testing.T) *Project {
 	t.Helper()
 	if !sharedProject.tried {
 		sharedProject.tried = true
 		images := buildImages(t)
-		p := NewProject(t, "agents=1", "importImages="+strings.Join(images, ","))
+		p := NewProject(t, "agents=1", "metricsServer=true", "importImages="+strings.Join(images, ","))
 		p.WithoutRetries(t)
 		leaveBehind(p.destroyForGood)
 		// The whole first bring-up is watched for secrets, see TestSecretsStayHidden.

@@ -57,6 +57,7 @@ type server struct {
 //	/                    {"hostname", "subset"}
 //	/slow?seconds=N      the same after N seconds
 //	/stream?seconds=N    the same, written over N seconds
+//	/work?seconds=N      the same after N seconds in which it keeps a CPU busy
 //	/ready               200, always
 //	/sick                from now on everything but /ready answers 500
 //	/exit                exits with status 1
@@ -66,6 +67,7 @@ func newServer(host string) http.Handler {
 	mux.HandleFunc("/", s.whileWell(s.echo))
 	mux.HandleFunc("/slow", s.whileWell(s.slow))
 	mux.HandleFunc("/stream", s.whileWell(s.stream))
+	mux.HandleFunc("/work", s.whileWell(s.work))
 	mux.HandleFunc("/ready", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/sick", func(http.ResponseWriter, *http.Request) { s.sick.Store(true) })
 	mux.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { exit(errors.New("exiting, as asked for")) })
@@ -122,6 +124,18 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) {
 		_ = flusher.Flush()
 	}
 	_, _ = fmt.Fprintln(w, "]}")
+}
+
+func (s *server) work(w http.ResponseWriter, r *http.Request) {
+	seconds, ok := secondsOf(w, r)
+	if !ok {
+		return
+	}
+	start := time.Now()
+	for time.Since(start) < seconds {
+		continue
+	}
+	s.echo(w, r)
 }
 
 func secondsOf(w http.ResponseWriter, r *http.Request) (time.Duration, bool) {
