@@ -54,9 +54,13 @@ func podNetwork(podCIDR string) ([]byte, error) {
 	}, "", "  ")
 }
 
-// openPodNetwork lets the node forward for its pods, and hide them behind its own address outside the cluster.
+// openPodNetwork lets the node forward for its pods, and hide them behind its own address outside the cluster. Packets to pods
+// of a node that is not known are dropped, as flannel's are: else they leave the machine, where anybody may answer them.
 func openPodNetwork(ctx context.Context) error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil {
+		return err
+	}
+	if _, err := run(ctx, nil, "ip", "route", "replace", "blackhole", clusterCIDR); err != nil {
 		return err
 	}
 	rule := []string{"POSTROUTING", "-s", clusterCIDR, "!", "-d", clusterCIDR, "-m", "comment", "--comment", "pods to outside", "-j", "MASQUERADE"}
