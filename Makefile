@@ -9,7 +9,7 @@ export MODE
 up:
 	@scripts/up.sh
 
-## down: destroy everything that `make up` made; STATE=remove also removes the stack's state and the installed tools
+## down: destroy everything that `make up` made; STATE=remove also removes the stack's state, the installed tools and the cache of images
 .PHONY: down
 down:
 	@scripts/down.sh

@@ -11,21 +11,27 @@
 #   CLUSTER_SETTINGS      the settings that the configuration was made from, as words key=value
 #   CLUSTER_PORTS         the host ports that the configuration maps, as words key=port
 #   CLUSTER_REGISTRY_SET  whether registryPort is set, and not the default: true or false
+#   IMAGE_CACHE_FROM      the registry that the cache of images pulls from; empty for no cache
+#   IMAGE_CACHE_IMAGE     the image of the cache
 #   CLUSTER_READY_SECONDS how long the API server of a cluster found running may take to answer (60)
 #   PULUMI_COMMAND_STDOUT the last result; set on update
 set -eu
 
 # shellcheck source-path=SCRIPTDIR source=lib/cluster.sh
 . "$(dirname -- "$0")/lib/cluster.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/image-cache.sh
+. "$(dirname -- "$0")/lib/image-cache.sh"
 
 remedy="'make up' brings it back; by hand: pulumi destroy, then pulumi up"
 work=
+join_pid=
 half_made=
 
 # on_exit ends k3d and removes what it had made, unless the cluster is whole.
 on_exit() {
   status=$?
   set +e
+  [ -z "$join_pid" ] || kill -s TERM "$join_pid" 2>/dev/null
   end_k3d
   if [ -n "$half_made" ]; then
     (remove_ours) || log "cluster $CLUSTER_NAME: not all of it could be removed: 'pulumi destroy' tries again"
@@ -41,11 +47,16 @@ create() {
   remove_ours
   printf '%s\n' "$CLUSTER_CONFIG" >"$work/k3d.yaml"
   log "cluster $CLUSTER_NAME: creating it"
+  if [ -n "${IMAGE_CACHE_FROM-}" ] && run_image_cache; then
+    join_image_cache >/dev/null 2>&1 &
+    join_pid=$!
+  fi
   half_made=yes
   k3d_in_background cluster create "$CLUSTER_NAME" --config "$work/k3d.yaml" \
     --runtime-label "canary.cluster-id=$CLUSTER_ID@all" ||
     fail "cluster $CLUSTER_NAME: it could not be created, and what was made of it is removed. k3d says: $(first_k3d_error)"
   half_made=
+  [ -z "$join_pid" ] || check_image_cache
 }
 
 start() {

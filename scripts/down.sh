@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Destroys the stack and stops what `make up` started. STATE=remove also removes the project's own folder.
+# Destroys the stack and stops what `make up` started. STATE=remove also removes the project's own folder, and the
+# cache of images unless another cluster uses it.
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
 if [ -z "$(mode)" ]; then
@@ -19,6 +20,9 @@ if [ "$(mode)" = lab ]; then
   step engine lab start
 fi
 step destroy destroy
+if [ "${STATE:-}" = remove ]; then
+  step cache scripts/cluster-remove-image-cache.sh
+fi
 if [ "$(mode)" = lab ]; then
   if [ "${STATE:-}" = remove ]; then
     step stop lab stop --purge

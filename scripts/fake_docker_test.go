@@ -13,8 +13,9 @@ import (
 )
 
 // fakeDocker does what the scripts use of docker. FAKE_ENGINE=down: no engine answers. FAKE_API=down: the cluster's API
-// server does not. FAKE_ENGINE_ID: the engine's id and host. FAKE_STUCK=1: containers cannot be removed. FAKE_SLOW=1: that
-// takes a while. FAKE_DRAIN=fail: nodes cannot be drained. FAKE_BALANCER=stuck: the load balancer does not take on its file.
+// server does not. FAKE_ENGINE_ID: the engine's id and host. FAKE_RUN=fail: no container is run or started; =end: it ends
+// as soon as it runs. FAKE_STUCK=1: containers cannot be removed. FAKE_SLOW=1: that takes a while. FAKE_DRAIN=fail: nodes
+// cannot be drained. FAKE_BALANCER=stuck: the load balancer does not take on its file.
 func fakeDocker(folder string, args []string) error {
 	if os.Getenv("FAKE_ENGINE") == "down" {
 		return errors.New("cannot connect to the Docker daemon at unix:///var/run/docker.sock: is it running?")
@@ -26,7 +27,7 @@ func fakeDocker(folder string, args []string) error {
 	}
 	values, rest := map[string][]string{}, args[1:]
 	if command != "exec" {
-		values, rest = flags(args[1:], "--all", "--quiet", "--no-trunc", "--force", "--volumes")
+		values, rest = flags(args[1:], "--all", "--quiet", "--no-trunc", "--force", "--volumes", "--detach")
 	}
 	if command == "rm" && os.Getenv("FAKE_SLOW") != "" {
 		time.Sleep(500 * time.Millisecond)
@@ -71,12 +72,25 @@ func fakeDocker(folder string, args []string) error {
 			return remove(&w.Volumes, rest)
 		case "network ls":
 			return list(w.Networks, values["--filter"])
-		case "network inspect":
-			fmt.Println(strings.Join(w.network(rest[0]).Attached, "\n"))
+		case "run":
+			return w.runContainer(values)
+		case "start":
+			c := w.find(rest[0])
+			if c == nil || os.Getenv("FAKE_RUN") == "fail" {
+				return fmt.Errorf("cannot start %s", rest[0])
+			}
+			c.State = "running"
+			return nil
+		case "network connect":
+			n, c := w.network(rest[0]), w.find(rest[1])
+			if n == nil || c == nil || slices.Contains(n.Attached, c.Name) {
+				return fmt.Errorf("cannot connect %s to %s", rest[1], rest[0])
+			}
+			n.Attached = append(n.Attached, c.Name)
 			return nil
 		case "network disconnect":
-			n := w.network(rest[0])
-			n.Attached = slices.DeleteFunc(n.Attached, func(name string) bool { return name == rest[1] })
+			n, c := w.network(rest[0]), w.find(rest[1])
+			n.Attached = slices.DeleteFunc(n.Attached, func(name string) bool { return name == c.Name })
 			return nil
 		case "network rm":
 			return remove(&w.Networks, rest)
@@ -143,12 +157,48 @@ func (w *world) ps(values map[string][]string) error {
 				published, err := strconv.Atoi(port)
 				shown = shown && err == nil && slices.Contains(c.Ports, published)
 			}
+			if pattern, ok := strings.CutPrefix(filter, "name="); ok {
+				matches, err := regexp.MatchString(pattern, c.Name)
+				shown = shown && err == nil && matches
+			}
+			if network, ok := strings.CutPrefix(filter, "network="); ok {
+				shown = shown && slices.Contains(w.networksOf(c), network)
+			}
 		}
 		if shown && labelled(c.Labels, values["--filter"]) {
-			if err := line.Execute(os.Stdout, c); err != nil {
+			if err := line.Execute(os.Stdout, struct {
+				*container
+				Networks string
+			}{c, strings.Join(w.networksOf(c), ",")}); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// runContainer makes a container that runs, and its volume.
+func (w *world) runContainer(values map[string][]string) error {
+	name := values["--name"][0]
+	if os.Getenv("FAKE_RUN") == "fail" {
+		return errors.New("no such host")
+	}
+	if w.find(name) != nil {
+		return fmt.Errorf("the name %s is in use", name)
+	}
+	labels := map[string]string{}
+	for _, label := range values["--label"] {
+		key, value, _ := strings.Cut(label, "=")
+		labels[key] = value
+	}
+	state := "running"
+	if os.Getenv("FAKE_RUN") == "end" {
+		state = "restarting"
+	}
+	w.run(name, state, labels)
+	volume, _, _ := strings.Cut(values["--volume"][0], ":")
+	if !slices.ContainsFunc(w.Volumes, func(one *thing) bool { return one.Name == volume }) {
+		w.Volumes = append(w.Volumes, &thing{Name: volume})
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func copyScripts(t *testing.T, folder string) {
 	scripts, err := filepath.Glob("cluster-*.sh")
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(filepath.Join(folder, "lib"), 0o755))
-	for _, script := range append(scripts, "lib/cluster.sh") {
+	for _, script := range append(scripts, "lib/cluster.sh", "lib/image-cache.sh") {
 		text, err := os.ReadFile(script)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(folder, script), text, 0o600))

@@ -70,6 +70,17 @@ func (w *world) network(name string) *thing {
 	return nil
 }
 
+// networksOf are the networks of a container; every one of the fake has Docker's own.
+func (w *world) networksOf(c *container) []string {
+	networks := []string{"bridge"}
+	for _, n := range w.Networks {
+		if slices.Contains(n.Attached, c.Name) {
+			networks = append(networks, n.Name)
+		}
+	}
+	return networks
+}
+
 // everything lists what exists, for comparison.
 func (w *world) everything() []string {
 	var all []string

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"canary/internal/config"
+	"canary/internal/pins"
 	"canary/internal/pulumitest"
 )
 
@@ -78,6 +79,8 @@ func TestK3dCommands(t *testing.T) {
 				"CLUSTER_SETTINGS":     settings(settingsOf),
 				"CLUSTER_PORTS":        "httpPort=80 registryPort=5000",
 				"CLUSTER_REGISTRY_SET": "false",
+				"IMAGE_CACHE_FROM":     "https://registry-1.docker.io",
+				"IMAGE_CACHE_IMAGE":    pins.RegistryImage,
 			},
 			dependencies: []string{"cluster-identity"},
 		},

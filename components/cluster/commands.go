@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"canary/internal/config"
+	"canary/internal/pins"
 )
 
 // k3dSpec is all that the Commands of a k3d cluster need to know.
@@ -19,7 +20,8 @@ type k3dSpec struct {
 	config   string // k3d's configuration file
 	settings string // what a living cluster cannot take on, see settings
 	agents   int
-	registry bool // whether registryPort was set
+	registry bool   // whether registryPort was set
+	cache    string // the registry that the cache of images pulls from; "" is no cache
 }
 
 func newK3dSpec(c config.Cluster, stackName string) (*k3dSpec, error) {
@@ -35,6 +37,7 @@ func newK3dSpec(c config.Cluster, stackName string) (*k3dSpec, error) {
 		settings: settings(c),
 		agents:   c.Agents,
 		registry: c.RegistrySet,
+		cache:    c.ImageCache,
 	}, nil
 }
 
@@ -87,6 +90,8 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 			"CLUSTER_SETTINGS":     pulumi.String(s.settings),
 			"CLUSTER_PORTS":        pulumi.String(strings.Join(s.ports, " ")),
 			"CLUSTER_REGISTRY_SET": pulumi.String(strconv.FormatBool(s.registry)),
+			"IMAGE_CACHE_FROM":     pulumi.String(s.cache),
+			"IMAGE_CACHE_IMAGE":    pulumi.String(pins.RegistryImage),
 		},
 		// A living cluster keeps the configuration that it was made with. What may not change in it is in the settings.
 	}, pulumi.Parent(c), pulumi.IgnoreChanges([]string{"environment.CLUSTER_CONFIG"}))

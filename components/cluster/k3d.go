@@ -18,6 +18,9 @@ const (
 	stackLabel    = "canary.cluster-stack"
 )
 
+// imageCache is the container of the cache of images; scripts/lib/image-cache.sh makes it.
+const imageCache = "canary-image-cache"
+
 // The types below are k3d's own file format, k3d.io/v1alpha5, as far as it is used. k3d's module is not imported: it
 // would bring Docker's client into the program.
 type (
@@ -47,8 +50,8 @@ type (
 		NodeFilters []string `json:"nodeFilters"`
 	}
 	k3dRegistries struct {
-		Create k3dRegistry `json:"create"`
-		Config string      `json:"config"` // of K3s
+		Create k3dRegistry `json:"create,omitzero"`
+		Config string      `json:"config,omitempty"` // k3sRegistries
 	}
 	k3dRegistry struct {
 		Name     string `json:"name"`
@@ -75,6 +78,15 @@ type (
 	}
 	k3dRuntime struct {
 		Labels []k3dFiltered `json:"labels"`
+	}
+
+	// k3sRegistries is K3s's registries.yaml.
+	k3sRegistries struct {
+		Mirrors map[string]k3sMirror `json:"mirrors"`
+	}
+	// k3sMirror is where a node asks for images of a registry, one endpoint after the other.
+	k3sMirror struct {
+		Endpoints []string `json:"endpoint"`
 	}
 )
 
@@ -104,6 +116,10 @@ func k3dConfig(c config.Cluster, stackName string) ([]byte, error) {
 		})
 	}
 
+	reg, err := registries(c)
+	if err != nil {
+		return nil, err
+	}
 	file := k3dFile{
 		APIVersion: "k3d.io/v1alpha5",
 		Kind:       "Simple",
@@ -114,7 +130,7 @@ func k3dConfig(c config.Cluster, stackName string) ([]byte, error) {
 		// For this machine alone. It is also the address in the kubeconfig, and no proxy is asked for a loopback address.
 		KubeAPI:    k3dKubeAPI{HostIP: "127.0.0.1"},
 		Ports:      ports(c),
-		Registries: registries(c),
+		Registries: reg,
 		Options: k3dOptions{
 			K3d: k3dWaiting{Wait: true, Timeout: "300s"},
 			K3s: k3dK3s{ExtraArgs: args},
@@ -145,19 +161,36 @@ func ports(c config.Cluster) []k3dFiltered {
 	return published
 }
 
-// registries are the cluster's own registry, where it has one, and the name that its nodes know it by. That is the one
-// that docker on this machine pushes to, for which docker asks for no certificate.
-func registries(c config.Cluster) k3dRegistries {
-	if c.RegistryPort == 0 {
-		return k3dRegistries{}
-	}
-	const ownPort = 5000 // in the registry's container
-	name := "k3d-" + c.Name + "-registry"
-	return k3dRegistries{
+// registries are the cluster's own registry and the cache of images, where it has them, and the names that its nodes know
+// them by. That of its own registry is the one that docker on this machine pushes to, for which docker asks for no certificate.
+func registries(c config.Cluster) (k3dRegistries, error) {
+	var r k3dRegistries
+	mirrors := map[string]k3sMirror{}
+	if c.RegistryPort != 0 {
+		name := "k3d-" + c.Name + "-registry"
 		// For this machine alone: it takes images from everybody who reaches it.
-		Create: k3dRegistry{Name: name, Host: "127.0.0.1", HostPort: strconv.Itoa(c.RegistryPort), Image: pins.RegistryImage},
-		Config: fmt.Sprintf("mirrors:\n  localhost:%d:\n    endpoint:\n    - http://%s:%d\n", c.RegistryPort, name, ownPort),
+		r.Create = k3dRegistry{Name: name, Host: "127.0.0.1", HostPort: strconv.Itoa(c.RegistryPort), Image: pins.RegistryImage}
+		mirrors[fmt.Sprintf("localhost:%d", c.RegistryPort)] = k3sMirror{[]string{endpoint(name)}}
 	}
+	if c.ImageCache != "" {
+		// Without the second a cluster with a registry of its own would ask nobody else, see k3dConfig.
+		mirrors["docker.io"] = k3sMirror{[]string{endpoint(imageCache), c.ImageCache}}
+	}
+	if len(mirrors) == 0 {
+		return r, nil
+	}
+	text, err := yaml.Marshal(k3sRegistries{mirrors})
+	if err != nil {
+		return r, fmt.Errorf("write K3s's registries: %w", err)
+	}
+	r.Config = string(text)
+	return r, nil
+}
+
+// endpoint is where nodes reach a registry that runs in a container.
+func endpoint(container string) string {
+	const port = 5000
+	return fmt.Sprintf("http://%s:%d", container, port)
 }
 
 // settings gives what a living cluster cannot take on, by the names of the keys in the stack's configuration. It is

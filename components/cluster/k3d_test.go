@@ -18,14 +18,16 @@ func k3dCluster() config.Cluster {
 		HTTPPort: 80,
 
 		RegistryPort: 5000,
+		ImageCache:   "https://registry-1.docker.io",
 	}
 }
 
 func TestK3dConfig(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*config.Cluster){
-		"k3d-default":   func(*config.Cluster) {},
-		"k3d-no-agents": func(c *config.Cluster) { c.Agents = 0; c.RegistryPort = 0 },
+		"k3d-default":     func(*config.Cluster) {},
+		"k3d-no-agents":   func(c *config.Cluster) { c.Agents = 0; c.RegistryPort = 0; c.ImageCache = "" },
+		"k3d-cache-alone": func(c *config.Cluster) { c.RegistryPort = 0 },
 		"k3d-all-settings": func(c *config.Cluster) {
 			c.Name = "other"
 			c.Agents = 1
@@ -33,6 +35,7 @@ func TestK3dConfig(t *testing.T) {
 			c.HTTPSPort = 8443
 			c.MetricsServer = true
 			c.RegistryPort = 5001
+			c.ImageCache = "http://mirror.example.com:5000"
 			c.K3sImage = "registry.example.com:5000/k3s@sha256:" + "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 		},
 	} {
@@ -74,4 +77,6 @@ func TestSettingsNameEachChange(t *testing.T) {
 	c.ImportImages = []string{"app:1"}
 	c.Agents++
 	require.Equal(t, before, settings(c), "a living cluster takes these on")
+	c.ImageCache = ""
+	require.Equal(t, before, settings(c), "a living cluster stays as it is, and is not refused")
 }

@@ -119,6 +119,8 @@ type Cluster struct {
 	// RegistrySet is whether RegistryPort was set: the default alone does not ask for a registry where a
 	// cluster lives without one.
 	RegistrySet bool
+	// ImageCache is the registry that the cache of images pulls those of docker.io from; "" is no cache.
+	ImageCache string
 	// MetricsServer is whether the k3d cluster has Kubernetes' metrics-server.
 	MetricsServer bool
 	// Kubeconfig is a path or the content itself, never empty with an existing cluster. It may hold

@@ -205,6 +205,10 @@ var declarations = []declaration{{
 		and(", and only with clusterProvider k3d"),
 	example: strconv.Itoa(defaultRegistryPort + 1),
 }, {
+	Key: Key{"imageCache", dockerHub,
+		"Registry that the images of docker.io come from, through a cache on this machine that all k3d clusters share, and that pulumi destroy keeps: an http or https URL without a path, or " + noImageCache + " for no cache. A cluster takes it on only when it is made."},
+	rule: rule{noImageCache + ", or an http or https URL of a registry without path and credentials, in lower case", setImageCache},
+}, {
 	Key: Key{"metricsServer", "false",
 		"Whether the k3d cluster runs Kubernetes' metrics-server, which autoscalers go by: true or false."},
 	rule: trueOrFalse(func(c *Config) *bool { return &c.Cluster.MetricsServer }),

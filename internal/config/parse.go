@@ -156,6 +156,7 @@ func (p *parser) checkTogether() {
 			p.refuse("registryPort", with, "pulumi config rm registryPort")
 		}
 		c.Cluster.RegistryPort = 0
+		c.Cluster.ImageCache = ""
 		return
 	}
 	if c.Cluster.Kubeconfig != "" {

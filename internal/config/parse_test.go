@@ -21,7 +21,7 @@ func TestParseDefaults(t *testing.T) {
 		Name: "app-example", Namespace: "app-example", CreateNamespace: true, Hosts: []string{"app-example.app-example.localhost"},
 		StickySeconds: 2_592_000, StableReplicas: 1, CanaryReplicas: 1, StableMaxReplicas: 1, CanaryMaxReplicas: 1, ContainerPort: 8080, Protocol: "http", Readiness: Readiness{"http", 8080, "/"}, StartSeconds: 600, DrainSeconds: 20,
 		Env: Environment{}, CanaryEnv: Environment{},
-		Cluster: Cluster{Provider: ProviderK3d, Name: "canary", Agents: 3, K3sImage: pins.K3sImage, HTTPPort: 80, RegistryPort: 5000},
+		Cluster: Cluster{Provider: ProviderK3d, Name: "canary", Agents: 3, K3sImage: pins.K3sImage, HTTPPort: 80, RegistryPort: 5000, ImageCache: "https://registry-1.docker.io"},
 		Istio: Istio{
 			Install: true, Gateway: "ingressgateway", Namespace: "istio-system", Version: pins.IstioVersion, ChartRepository: pins.IstioChartRepository,
 			Hub: pins.IstioHub, Tag: pins.IstioVersion, Values: map[string]any{},
@@ -39,7 +39,7 @@ func TestParseEveryKey(t *testing.T) {
 		"containerPort": "9000", "protocol": "grpc", "readinessProtocol": "http", "readinessPort": "9001", "readinessPath": "/ready?deep=1",
 		"imagePullSecret": "ghcr.io", "startSeconds": "90", "drainSeconds": "3600",
 		"env": `{"LEVEL":"info","PORT":8080}`, "canaryEnv": `{"LEVEL":"debug"}`,
-		"clusterProvider": "existing", "clusterName": "other", "agents": "0", "k3sImage": "rancher/k3s:v1", "httpPort": "8080",
+		"clusterProvider": "existing", "clusterName": "other", "agents": "0", "k3sImage": "rancher/k3s:v1", "httpPort": "8080", "imageCache": "http://mirror.example.com:5000",
 		"kubeconfig": "apiVersion: v1\nkind: Config\n", "context": "staging", "importImages": "",
 		"istioInstall": "false", "istioGateway": "ingress", "istioNamespace": "istio-ingress", "istioVersion": "1.30.0", "istioChartRepository": "oci://ghcr.io/istio/release/charts",
 		"istioHub": "docker.io/istio", "istioTag": "1.30.0-distroless", "istioValues": `{"istiod":{"pilot":{"cpu":1}},"base":{}}`,

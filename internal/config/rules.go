@@ -36,6 +36,12 @@ const (
 	// defaultRegistryPort is where registries usually listen.
 	defaultRegistryPort = 5000
 
+	// dockerHub is where the images of docker.io are.
+	dockerHub = "https://registry-1.docker.io"
+
+	// noImageCache is the value of imageCache that turns it off.
+	noImageCache = "off"
+
 	// defaultIstioNamespace is where the stack installs Istio.
 	defaultIstioNamespace = "istio-system"
 
@@ -181,6 +187,20 @@ func setImportImages(c *Config, value string) error {
 		return fmt.Errorf("of which %s cannot be used", quoteAll(bad))
 	}
 	c.Cluster.ImportImages = images
+	return nil
+}
+
+var registryURLForm = regexp.MustCompile(`^https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+
+func setImageCache(c *Config, value string) error {
+	switch {
+	case value == noImageCache:
+		c.Cluster.ImageCache = ""
+	case registryURLForm.MatchString(value):
+		c.Cluster.ImageCache = value
+	default:
+		return errNotAllowed
+	}
 	return nil
 }
 

@@ -167,6 +167,10 @@ func TestRules(t *testing.T) {
 			key: "registryPort", good: []string{"0", "5000", "65535"}, bad: []string{"65536", "-1", "05000"},
 			allowed: "a whole number from 0 to 65535, and only with clusterProvider k3d; for example: pulumi config set registryPort 5001",
 		}, {
+			key: "imageCache", good: []string{"off", "https://registry-1.docker.io", "http://10.0.0.7:5000"},
+			bad:     []string{"", "on", "docker.io", "ftp://mirror", "https://mirror/", "https://mirror/docker", "https://me:pw@mirror", "https://Mirror", "http://$HOST"},
+			allowed: "off, or an http or https URL of a registry without path and credentials, in lower case; for example: pulumi config set imageCache https://registry-1.docker.io",
+		}, {
 			key: "tlsSecret", good: []string{"", "shop-tls"}, bad: []string{"Shop"},
 			allowed: "a Secret's name: a-z, 0-9, - and . as in a DNS name, at most 253 characters, and not with tlsCertificate; for example: pulumi config set tlsSecret shop-tls",
 		}, {

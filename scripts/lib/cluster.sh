@@ -292,9 +292,10 @@ for_each() {
   done
 }
 
-# remove_network removes a cluster's network; a container that somebody else attached to it is detached, and stays.
+# remove_network removes a cluster's network; a container that somebody else attached to it, as the cache of images, is
+# detached, and stays. One that is stopped would not start again otherwise.
 remove_network() {
-  docker network inspect --format '{{range .Containers}}{{.Name}}{{"\n"}}{{end}}' "$1" |
+  docker ps --all --quiet --filter "network=$1" |
     for_each docker network disconnect --force "$1" || return 1
   docker network rm "$1"
 }
