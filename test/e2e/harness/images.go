@@ -8,10 +8,12 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -122,35 +124,42 @@ type pulled struct {
 func pullable(t *testing.T) pulled {
 	t.Helper()
 	var p pulled
-	add := func(content []byte) (digest string) {
-		hex := fmt.Sprintf("%x", sha256.Sum256(content))
-		p.files = append(p.files, File{name: "registry/sha256-" + hex, mode: 0o644, content: content})
-		return "sha256:" + hex
+	digest, content := ociImage(t, Archive(t, BuildProgram(t, "testserver")))
+	for _, one := range slices.Sorted(maps.Keys(content)) {
+		p.files = append(p.files, File{name: "registry/" + strings.Replace(one, ":", "-", 1), mode: 0o644, content: content[one]})
+	}
+	p.reference = fmt.Sprintf("localhost:%d/testserver@%s", registryPort, digest)
+	return p
+}
+
+// ociImage is a layer with the test server as an OCI image: the digest of its manifest, and what belongs to it by digest.
+func ociImage(t *testing.T, layer []byte) (digest string, content map[string][]byte) {
+	t.Helper()
+	const media = "application/vnd.oci.image."
+	content = map[string][]byte{}
+	add := func(kind string, b []byte) map[string]any {
+		digest := fmt.Sprintf("sha256:%x", sha256.Sum256(b))
+		content[digest] = b
+		return map[string]any{"mediaType": media + kind, "digest": digest, "size": len(b)}
 	}
 	document := func(v any) []byte {
 		b, err := json.Marshal(v)
 		require.NoError(t, err)
 		return b
 	}
-	layer := Archive(t, BuildProgram(t, "testserver"))
-	layerDigest := add(layer)
+	layerOf := add("layer.v1.tar", layer)
 	config := document(map[string]any{
 		"architecture": runtime.GOARCH, "os": "linux",
 		"config": map[string]any{"Entrypoint": []string{"/testserver", "-listen", ":9000"}},
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{layerDigest}},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": []any{layerOf["digest"]}},
 	})
-	const media = "application/vnd.oci.image."
-	descriptor := func(kind, digest string, content []byte) map[string]any {
-		return map[string]any{"mediaType": media + kind, "digest": digest, "size": len(content)}
-	}
-	manifest := document(map[string]any{
-		"schemaVersion": 2, "mediaType": media + "manifest.v1+json",
-		"config": descriptor("config.v1+json", add(config), config),
-		"layers": []any{descriptor("layer.v1.tar", layerDigest, layer)},
-	})
-	p.reference = fmt.Sprintf("localhost:%d/testserver@%s", registryPort, add(manifest))
-	return p
+	manifest := add(ociManifest, document(map[string]any{
+		"schemaVersion": 2, "mediaType": media + ociManifest, "config": add("config.v1+json", config), "layers": []any{layerOf},
+	}))
+	return manifest["digest"].(string), content
 }
+
+const ociManifest = "manifest.v1+json"
 
 // DigestOf is the digest in a reference.
 func DigestOf(reference string) string {

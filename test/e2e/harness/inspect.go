@@ -32,6 +32,7 @@ var (
 	Nodes            = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 	Deployments      = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	Autoscalers      = schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
+	DaemonSets       = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "daemonsets"}
 	LimitRanges      = schema.GroupVersionResource{Version: "v1", Resource: "limitranges"}
 )
 

@@ -25,13 +25,13 @@ type Project struct {
 	base    []byte // the stack file of a shared stack, see RestoreAfter
 }
 
-// NewProject makes a stack for a k3d cluster of its own, without a registry, with more settings as words key=value. Nothing
-// is brought up.
+// NewProject makes a stack for a k3d cluster of its own, without a registry and without a cache of images, with more
+// settings as words key=value. Nothing is brought up.
 func NewProject(t *testing.T, settings ...string) *Project {
 	t.Helper()
 	port := FreePort(t)
 	p := NewStack(t, port, settings...)
-	p.SetAll(t, append([]string{"clusterName=" + p.Cluster, fmt.Sprintf("httpPort=%d", port), "registryPort=0"}, settings...)...)
+	p.SetAll(t, append([]string{"clusterName=" + p.Cluster, fmt.Sprintf("httpPort=%d", port), "registryPort=0", "imageCache=off"}, settings...)...)
 	return p
 }
 

@@ -1,0 +1,137 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"canary/test/e2e/harness"
+)
+
+// TestImageCache counts what leaves the machine when all four nodes of a cluster pull five images of docker.io, and those of
+// the next cluster pull them again: through the cache, and five others of the same sizes when somebody has removed it.
+func TestImageCache(t *testing.T) {
+	harness.Long(t)
+	hub := harness.StartHub(t)
+	var images [2][]string
+	var size int64
+	for i, megabytes := range []int{5, 10, 15, 25, 35} {
+		for j, of := range []string{"cached", "plain"} {
+			image, more := hub.Add(t, fmt.Sprintf("%s/app-%d", of, i), megabytes*1_000_000)
+			images[j] = append(images[j], image)
+			size += more / int64(len(images))
+		}
+	}
+	const nodes = 4
+	p := harness.NewProject(t, fmt.Sprintf("agents=%d", nodes-1), fmt.Sprintf("registryPort=%d", harness.FreePort(t)), "imageCache="+hub.URL)
+	docker := func(args ...string) string {
+		t.Helper()
+		return strings.TrimSpace(harness.Run(t, p.Dir, p.Env, "docker", args...))
+	}
+	const name = "canary-image-cache"
+	t.Cleanup(func() {
+		p.Destroy(t)
+		p.VerifyNothingLeft(t)
+		harness.Run(t, p.Dir, p.Env, "scripts/cluster-remove-image-cache.sh")
+		require.Empty(t, docker("ps", "--all", "--quiet", "--filter", "name="+name))
+		require.Empty(t, docker("volume", "ls", "--quiet", "--filter", "name="+name))
+	})
+	measure := func(what string, images []string) harness.Sent {
+		t.Helper()
+		hub.TakeCount()
+		took := pull(t, p, "all", nil, nodes, images...)
+		sent := hub.TakeCount()
+		t.Logf("%s: %d pulls, %.1f MB, %.1f s", what, sent.Manifests, float64(sent.Bytes)/1e6, took.Seconds())
+		return sent
+	}
+
+	t.Logf("five images, %.1f MB in all, on %d nodes", float64(size)/1e6, nodes)
+	p.Up(t)
+	first := measure("first cluster, with the cache", images[0])
+	require.GreaterOrEqual(t, first.Bytes, size)
+	docker("rm", "--force", name)
+	requireAll := func(sent harness.Sent) {
+		t.Helper()
+		require.Equal(t, nodes*len(images[1]), sent.Manifests)
+		require.GreaterOrEqual(t, sent.Bytes, nodes*size)
+	}
+	requireAll(measure("first cluster, without", images[1]))
+	p.Destroy(t)
+	p.VerifyNothingLeft(t)
+
+	p.Up(t)
+	second := measure("second cluster, with the cache", images[0])
+	require.Zero(t, second.Manifests)
+	require.Empty(t, second.Blobs)
+
+	// What the cache has is never asked for again, whichever node wants it, and served when nobody else serves it.
+	late, _ := hub.Add(t, "cached/late", 1_000_000)
+	lost, _ := hub.Add(t, "cached/lost", 1_000_000)
+	for i := range nodes - 1 {
+		hub.TakeCount()
+		agent := fmt.Sprintf("k3d-%s-agent-%d", p.Cluster, i)
+		images := []string{late}
+		if i == 0 {
+			images = append(images, lost)
+		}
+		pull(t, p, "late", map[string]any{"kubernetes.io/hostname": agent}, 1, images...)
+		sent := hub.TakeCount()
+		t.Logf("%s: %v", agent, sent.Blobs)
+		require.Len(t, sent.Blobs, []int{4, 0, 0}[i], "configuration and layer of both, at first")
+	}
+	resume := hub.Pause()
+	pull(t, p, "lost", map[string]any{"kubernetes.io/hostname": fmt.Sprintf("k3d-%s-agent-1", p.Cluster)}, 1, lost)
+	resume()
+
+	docker("rm", "--force", name)
+	requireAll(measure("second cluster, without", images[1]))
+}
+
+// pull runs a pod of images on each node that a selector names, and gives the time until all of them run.
+func pull(t *testing.T, p *harness.Project, name string, selector map[string]any, nodes int, images ...string) time.Duration {
+	t.Helper()
+	var containers []any
+	for i, image := range images {
+		containers = append(containers, map[string]any{
+			"name": fmt.Sprintf("app-%d", i), "image": image, "command": []any{"/testserver", "-listen", fmt.Sprintf("127.0.0.1:%d", 9000+i)},
+		})
+	}
+	labels := map[string]any{"app": name}
+	daemons := harness.Objects(p.Client(t), harness.DaemonSets, "default")
+	begin := time.Now()
+	_, err := daemons.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": map[string]any{"name": name},
+		"spec": map[string]any{
+			"selector": map[string]any{"matchLabels": labels},
+			"template": map[string]any{
+				"metadata": map[string]any{"labels": labels},
+				"spec": map[string]any{
+					"containers": containers, "nodeSelector": selector, "terminationGracePeriodSeconds": int64(0),
+					"tolerations": []any{map[string]any{"operator": "Exists"}},
+				},
+			},
+		},
+	}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	harness.Eventually(t, 5*time.Minute, func(ctx context.Context) error {
+		object, err := daemons.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if ready, _, _ := unstructured.NestedInt64(object.Object, "status", "numberReady"); ready != int64(nodes) {
+			return fmt.Errorf("%d of %d pods are ready", ready, nodes)
+		}
+		return nil
+	})
+	took := time.Since(begin)
+	require.NoError(t, daemons.Delete(t.Context(), name, metav1.DeleteOptions{}))
+	return took
+}
