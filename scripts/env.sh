@@ -25,7 +25,8 @@ own() {
 printf 'export PATH=%s:"$PATH"\n' "$(quote "$home/bin")"
 made PULUMI_HOME "$home/pulumi"
 printf 'export PULUMI_SKIP_UPDATE_CHECK=true\n'
-own PULUMI_BACKEND_URL "file://$home/state"
+# Without attributes beside the state's files: one that a killed command had begun to write makes the state unreadable.
+own PULUMI_BACKEND_URL "file://$home/state?metadata=skip"
 if [ -z "${PULUMI_CONFIG_PASSPHRASE:-}" ]; then
   own PULUMI_CONFIG_PASSPHRASE_FILE "$home/passphrase"
 fi

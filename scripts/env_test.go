@@ -48,7 +48,7 @@ func TestEnv(t *testing.T) {
 	projects := []string{"ONE=" + a.project, "TWO=" + b.project}
 	own := func(d *desk) string {
 		home := filepath.Join(d.project, ".canary")
-		return home + "/pulumi|file://" + home + "/state|" + home + "/passphrase\n"
+		return home + "/pulumi|file://" + home + "/state?metadata=skip|" + home + "/passphrase\n"
 	}
 
 	require.Equal(t, own(a), shell(t, use(a)+show, projects...))

@@ -3,15 +3,26 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 stack=$1
 
-pulumi stack select --create --non-interactive "$stack"
+select_stack() {
+  pulumi stack select --create --non-interactive "$stack"
+}
 
-# Only a backend of files has locks that outlive their process.
+# Only a backend of files has what outlives a process that was killed.
 backend=${PULUMI_BACKEND_URL:-file://$home/state}
 case $backend in
   file://*) folder=${backend#file://} ;;
-  *) exit 0 ;;
+  *)
+    select_stack
+    exit
+    ;;
 esac
+folder=${folder%%\?*}
 folder=${folder/#\~/$HOME}
+
+# Beside the state there may be a file of attributes, of no use and not written in one piece: while it is empty nothing of the
+# stack can be read ("failed to load checkpoint: EOF").
+[ ! -d "$folder/.pulumi" ] || find "$folder/.pulumi" -name '*.attrs' -size 0 -exec rm -f {} +
+select_stack
 
 # A lock names the process that holds it. It is void when that ran on this machine and is gone; its id may have gone to
 # another program since.

@@ -130,7 +130,10 @@ func TestVoidLockIsRemoved(t *testing.T) {
 			d.lock(own, "b.json", host, d.alive())
 		}, nil, false},
 		"state elsewhere": {func(d *desk) { d.lock("elsewhere", "a.json", host, d.dead()) }, []string{"elsewhere"}, true},
-		"no files":        {func(d *desk) { d.lock(own, "a.json", host, d.dead()) }, []string{"https://api.pulumi.com"}, false},
+		"state elsewhere, without attributes": {
+			func(d *desk) { d.lock("elsewhere", "a.json", host, d.dead()) }, []string{"elsewhere?metadata=skip"}, true,
+		},
+		"no files": {func(d *desk) { d.lock(own, "a.json", host, d.dead()) }, []string{"https://api.pulumi.com"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -154,6 +157,20 @@ func TestVoidLockIsRemoved(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An empty file of attributes is what a kill leaves of one that Pulumi had begun to write.
+func TestEmptyAttributesAreRemoved(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const state = ".canary/state/.pulumi/stacks/canary/dev.json"
+	d.write(state, "{}")
+	d.write(state+".attrs", "")
+	d.write(state+".bak.attrs", "{}")
+	d.run("select-stack.sh")
+	require.NoFileExists(t, filepath.Join(d.project, state+".attrs"))
+	require.FileExists(t, filepath.Join(d.project, state+".bak.attrs"))
+	require.FileExists(t, filepath.Join(d.project, state))
 }
 
 func TestRecoverCluster(t *testing.T) {

@@ -62,7 +62,7 @@ func newCheckout(t *testing.T) *Checkout {
 		return strings.HasPrefix(kv, "PULUMI_CONFIG_PASSPHRASE=") || strings.HasPrefix(kv, "CANARY_")
 	})
 	c.Env = append(c.Env,
-		"PULUMI_BACKEND_URL=file://"+filepath.Join(c.Home, "state"), "PULUMI_CONFIG_PASSPHRASE_FILE="+passphrase,
+		"PULUMI_BACKEND_URL=file://"+filepath.Join(c.Home, "state")+"?metadata=skip", "PULUMI_CONFIG_PASSPHRASE_FILE="+passphrase,
 		"PULUMI_SKIP_UPDATE_CHECK=true", "KUBECONFIG="+c.userKubeconfig(), "TMPDIR="+c.Tmp())
 	c.Env = slices.Clip(c.Env) // tests append to it
 	return c
