@@ -8,18 +8,24 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"canary/internal/release"
 )
 
 func main() {
 	listen := flag.String("listen", ":8080", "address to serve on")
 	listenAfter := flag.Duration("listen-after", 0, "begin to serve after this time, as a program that has much to load does")
 	crashAfter := flag.Duration("crash-after", 0, "exit with status 1 after this time (0: never)")
+	fails := flag.Float64("fails", 0, "share of the answers that are 500: 0 to 1")
+	delay := flag.Duration("delay", 0, "wait so long before each answer")
+	subset := flag.String("subset", "", "name this subset in each answer as the stack's routes do, for routes that do not")
 	load := flag.String("load", "", "send requests to this URL instead of serving, and write what became of them to stdout")
 	rate := flag.Float64("rate", 200, "with -load: requests per second")
 	long := flag.String("long", "", "with -load: paths of long requests, separated by commas")
@@ -36,7 +42,9 @@ func main() {
 		exit(err)
 	}
 	time.Sleep(*listenAfter)
-	exit(http.ListenAndServe(*listen, newServer(host)))
+	exit(http.ListenAndServe(*listen, newServer(&server{
+		answer: map[string]string{"hostname": host, "subset": subsetOf(host)}, fails: *fails, delay: *delay, named: *subset,
+	})))
 }
 
 func exit(err error) {
@@ -49,6 +57,9 @@ func exit(err error) {
 
 type server struct {
 	answer map[string]string
+	fails  float64
+	delay  time.Duration
+	named  string
 	sick   atomic.Bool
 }
 
@@ -61,8 +72,7 @@ type server struct {
 //	/ready               200, always
 //	/sick                from now on everything but /ready answers 500
 //	/exit                exits with status 1
-func newServer(host string) http.Handler {
-	s := &server{answer: map[string]string{"hostname": host, "subset": subsetOf(host)}}
+func newServer(s *server) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", s.whileWell(s.echo))
 	mux.HandleFunc("/slow", s.whileWell(s.slow))
@@ -85,7 +95,13 @@ func subsetOf(host string) string {
 
 func (s *server) whileWell(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if s.sick.Load() {
+		if s.named != "" {
+			w.Header().Set(release.AnswerHeader(s.named), "yes")
+		}
+		if !sleep(r.Context(), s.delay) {
+			return
+		}
+		if s.sick.Load() || rand.Float64() < s.fails {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusInternalServerError)
 			_ = json.NewEncoder(w).Encode(s.answer)
