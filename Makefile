@@ -49,6 +49,11 @@ soak:
 bench:
 	@scripts/bench.sh
 
+## bench-rivals: release bad versions by this stack, Flagger and Argo Rollouts, and write docs/rivals.md
+.PHONY: bench-rivals
+bench-rivals:
+	@scripts/bench-rivals.sh
+
 ## faults: take nodes away under load, kill commands half-way, and write docs/faults.md and docs/killed.md
 .PHONY: faults
 faults:

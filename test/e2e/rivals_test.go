@@ -1,0 +1,233 @@
+//go:build e2e && rivals
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"canary/internal/pins"
+	"canary/internal/traffic"
+	"canary/test/e2e/harness"
+	"canary/test/machine"
+	"canary/test/rivals"
+)
+
+const (
+	rivalsRate     = 100              // requests a second
+	rivalsBake     = 30 * time.Second // of a step, where a tool has such a setting
+	rivalsDeadline = 60               // seconds that a canary has to get ready
+	rivalsLongest  = 6 * time.Minute  // that a release is waited for
+)
+
+// rivalsReleases are what is released, and how the test server is started for that.
+var rivalsReleases = []struct {
+	name  string
+	image string
+	args  []string
+	slow  bool
+}{
+	{name: "healthy", image: harness.TestImage("rivals:healthy")},
+	{name: "every answer 500", image: harness.TestImage("rivals:fails"), args: []string{"-fails", "1"}},
+	{name: "5 % of the answers 500", image: harness.TestImage("rivals:fails-some"), args: []string{"-fails", "0.05"}},
+	{name: "300 ms slower", image: harness.TestImage("rivals:slow"), args: []string{"-delay", "300ms"}, slow: true},
+	{name: "crash 30 s after each start", image: harness.TestImage("rivals:crash"), args: []string{"-crash-after", "30s"}},
+	{name: "never ready", image: harness.TestImage("rivals:deaf"), args: []string{"-listen", ":9999"}},
+}
+
+// rivalsStable is the version before.
+var rivalsStable = harness.TestImage("rivals:stable")
+
+// contender is a tool that releases.
+type contender interface {
+	// start starts what it needs, until the test is over.
+	start(t *testing.T)
+	// stable brings up a healthy app, and says by which host it's reached.
+	stable(t *testing.T) (host string)
+	// release releases an image, and waits until that is over.
+	release(t *testing.T, image string) verdict
+}
+
+// verdict is how a release ended, and what the tool said of it.
+type verdict struct{ what, said string }
+
+// TestRivals releases the same versions by this stack, by Flagger and by Argo Rollouts, each onto a healthy app under the
+// same load, and counts what users saw. The controllers and Prometheus have to be in the PATH (scripts/bench-rivals.sh); the
+// result is written to the file RIVALS_REPORT.
+func TestRivals(t *testing.T) {
+	p := newRivalsStack(t)
+	report := &rivals.Report{Intro: rivalsIntro()}
+	for _, tool := range []struct {
+		rivals.Tool
+		contender
+	}{
+		{rivals.Tool{Name: "canary promote", Settings: ownSettings}, &ownStack{p}},
+		{rivals.Tool{Name: "Flagger", Settings: flaggerSettings}, &flagger{rival: rival{Project: p}}},
+		{rivals.Tool{Name: "Argo Rollouts", Settings: argoSettings}, &argo{rival: rival{Project: p}}},
+	} {
+		report.Tools = append(report.Tools, tool.Tool)
+		t.Run(strings.Fields(tool.Name)[0], func(t *testing.T) {
+			tool.start(t)
+			for _, release := range rivalsReleases {
+				t.Run(release.name, func(t *testing.T) {
+					trial := measureHarm(t, p, tool.contender, release.image, release.slow)
+					trial.Release, trial.Tool = release.name, tool.Name
+					t.Logf("%+v", trial)
+					report.Trials = append(report.Trials, trial)
+				})
+			}
+		})
+	}
+	report.Date, report.Machine = time.Now(), machine.Facts()
+	t.Logf("\n%s", report.Markdown())
+	if file := os.Getenv("RIVALS_REPORT"); file != "" {
+		require.NoError(t, os.WriteFile(file, []byte(report.Markdown()), 0o644))
+	}
+}
+
+// newRivalsStack is a stack with the healthy app, whose nodes have the images of all releases.
+func newRivalsStack(t *testing.T) *harness.Project {
+	t.Helper()
+	server := harness.Archive(t, harness.BuildProgram(t, "testserver"))
+	harness.ImportImage(t, rivalsStable, server, "/testserver", "-subset", "stable")
+	images := []string{rivalsStable}
+	for _, release := range rivalsReleases {
+		harness.ImportImage(t, release.image, server, append([]string{"/testserver", "-subset", "canary"}, release.args...)...)
+		images = append(images, release.image)
+	}
+	p := harness.NewProject(t, "agents=1", "importImages="+strings.Join(images, ","), "stableImage="+rivalsStable, "readinessPath=/ready",
+		fmt.Sprintf("startSeconds=%d", rivalsDeadline), "drainSeconds=1", "canaryReplicas=0")
+	t.Cleanup(func() { p.Destroy(t) })
+	p.Up(t)
+	return p
+}
+
+func rivalsIntro() string {
+	return fmt.Sprintf(`One release each, one after the other, on one cluster (Istio %s, %s), of one pod beside one pod of a healthy app, with %d POST requests a
+second through the k3d load balancer and the ingress gateway, on time whatever the answers do, and none sent twice by the client. Istio's own retries are as they are by default, for all.
+The steps are 5, 25, 50 and 100 %%, and a canary has %d s to get ready. Bad is every status of 400 or above, every transport error and every timeout (10 s); of the slower release,
+each answer of the canary that took %d ms longer than the median before the release. The time of bad answers is from the first to the last; the load goes on for 10 s after the verdict.
+
+The rivals' controllers run beside the cluster, as plain processes; so does their Prometheus, which scrapes every %s. The Envoy of the lab is the stock build, which lacks Istio's own metrics, so what is scraped under their names
+(istio_requests_total and istio_request_duration_milliseconds of the reporter "destination") are Envoy's counters and buckets of what the sidecar of each of the app's pods sent to its app.`,
+		pins.IstioVersion, pins.K3sImage, rivalsRate, rivalsDeadline, rivals.Late.Milliseconds(), scrapeInterval)
+}
+
+// measureHarm releases an image under load.
+func measureHarm(t *testing.T, p *harness.Project, c contender, image string, slow bool) rivals.Trial {
+	t.Helper()
+	host := c.stable(t)
+	options := traffic.Options{URL: fmt.Sprintf("http://127.0.0.1:%d/", p.Port), Host: host, Method: http.MethodPost}
+	answersWell(t, options)
+	options.Rate = rivalsRate
+	finish := record(t, options)
+	time.Sleep(5 * time.Second)
+	begun := time.Now()
+	v := c.release(t, image)
+	took := time.Since(begun)
+	time.Sleep(10 * time.Second)
+	results := finish()
+	for _, r := range results {
+		if r.Start.Before(begun) {
+			require.Empty(t, r.Failure(), "a request fails before the release: %v", r.Err)
+		}
+	}
+	failures := map[string]int{}
+	for _, r := range results {
+		failures[r.Failure()]++
+	}
+	delete(failures, "")
+	t.Logf("failures by class: %v", failures)
+	return rivals.Trial{Harm: rivals.Measure(results, begun, slow), Verdict: v.what, Took: took, Said: strings.Join(strings.Fields(v.said), " ")}
+}
+
+// answersWell waits until a host answers well, again and again.
+func answersWell(t *testing.T, o traffic.Options) {
+	t.Helper()
+	o.Count = 50
+	harness.Eventually(t, time.Minute, func(ctx context.Context) error {
+		tally := new(traffic.Tally)
+		o.OnResult = tally.Add
+		if err := traffic.Run(ctx, o); err != nil {
+			return err
+		}
+		if tally.Failed() > 0 {
+			return fmt.Errorf("%d of %d requests to %s failed: %v", tally.Failed(), tally.Requests(), o.Host, slices.Sorted(maps.Keys(tally.Failures())))
+		}
+		return nil
+	})
+}
+
+// record sends requests until finish gives what became of each, or the test ends.
+func record(t *testing.T, o traffic.Options) (finish func() []traffic.Result) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	var results []traffic.Result
+	o.OnResult = func(r traffic.Result) { results = append(results, r) }
+	done := make(chan error, 1)
+	go func() { done <- traffic.Run(ctx, o) }()
+	return func() []traffic.Result {
+		t.Helper()
+		cancel()
+		require.ErrorIs(t, <-done, traffic.ErrInterrupted)
+		return results
+	}
+}
+
+// ended waits until a look at a release tells its verdict, or it has taken too long.
+func ended(t *testing.T, look func(context.Context) (verdict, error)) verdict {
+	t.Helper()
+	deadline := time.Now().Add(rivalsLongest)
+	for {
+		v, err := look(t.Context())
+		if err == nil {
+			return v
+		}
+		if time.Now().After(deadline) {
+			return verdict{what: "no verdict", said: err.Error()}
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// errGoesOn is of a release that has no verdict yet.
+var errGoesOn = errors.New("it goes on")
+
+const ownSettings = "`canary promote --steps 5,25,50,100 --bake 30s`, else the defaults; startSeconds 60, drainSeconds 1."
+
+// ownStack is this stack.
+type ownStack struct{ *harness.Project }
+
+func (o *ownStack) start(*testing.T) {}
+
+func (o *ownStack) stable(t *testing.T) string {
+	t.Helper()
+	o.SetAll(t, "stableImage="+rivalsStable, "canaryImage=", "canaryWeight=0", "canaryReplicas=0")
+	o.Up(t)
+	return harness.AppName + "." + harness.AppName + ".localhost"
+}
+
+func (o *ownStack) release(t *testing.T, image string) verdict {
+	t.Helper()
+	out := o.AttemptCommand(t, "canary", "promote", "--stack", o.Stack, "--image", image, "--steps", "5,25,50,100", "--bake", rivalsBake.String())
+	t.Logf("exit code %d after %.1f s\n%s", out.Code, out.Took.Seconds(), out.All)
+	if out.Code == 0 {
+		return verdict{"promoted", harness.LineWith(out.All, "promoted after")}
+	}
+	t.Cleanup(func() { rollBack(t, o.Project) })
+	if out.Code == 4 {
+		return verdict{"taken back", harness.LineWith(out.All, "taken back after")}
+	}
+	return verdict{fmt.Sprintf("exit code %d", out.Code), harness.LastLines(out.All, 1)}
+}
