@@ -17,7 +17,7 @@ import (
 )
 
 const argoSettings = "v1.9.1, subsets of one Service; setCanaryScale 1, then setWeight and a pause of 30s for each step, progressDeadlineSeconds 60 with progressDeadlineAbort; " +
-	"an analysis in the background by Prometheus every 5s with failureLimit 0: at least 0.99 of the answers below 500, and 99 % of them within 250 ms, both over 20s."
+	"an analysis in the background by Prometheus every 5s with failureLimit 0: at most 0.01 of the answers 500 or above, and 99 % of them within 250 ms, both over 20s."
 
 // argo is Argo Rollouts.
 type argo struct{ rival }
@@ -117,15 +117,15 @@ metadata: {name: requests}
 spec:
   args: [{name: hash}]
   metrics:
-  - name: success-rate
+  - name: failures
     interval: 5s
     failureLimit: 0
-    successCondition: len(result) == 0 || isNaN(result[0]) || result[0] >= 0.99
+    successCondition: len(result) == 0 || isNaN(result[0]) || result[0] <= 0.01
     provider:
       prometheus:
         address: $PROMETHEUS
         query: |
-          sum(rate(istio_requests_total{reporter="destination",rollouts_pod_template_hash="{{args.hash}}",response_code!~"5.*"}[20s]))
+          (sum(rate(istio_requests_total{reporter="destination",rollouts_pod_template_hash="{{args.hash}}",response_code=~"5.*"}[20s])) or vector(0))
           / sum(rate(istio_requests_total{reporter="destination",rollouts_pod_template_hash="{{args.hash}}"}[20s]))
   - name: duration
     interval: 5s

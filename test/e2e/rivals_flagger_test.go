@@ -55,7 +55,7 @@ func (f *flagger) release(t *testing.T, image string) verdict {
 		}
 		switch statusOf(canary, "phase") {
 		case "Succeeded":
-			return verdict{what: "promoted"}, nil
+			return verdict{"promoted", "Succeeded"}, nil
 		case "Failed":
 			return verdict{what: "taken back"}, nil
 		}
@@ -67,11 +67,13 @@ func (f *flagger) release(t *testing.T, image string) verdict {
 	var said []string
 	for _, event := range events {
 		t.Logf("%s %s: %s", event.LastTimestamp.Format(time.TimeOnly), event.Type, event.Message)
-		if event.Type == corev1.EventTypeWarning || v.what == "promoted" {
+		if event.Type == corev1.EventTypeWarning {
 			said = append(said, event.Message)
 		}
 	}
-	v.said = strings.Join(said[max(0, len(said)-3):], "; ")
+	if v.what != "promoted" {
+		v.said = strings.Join(said[max(0, len(said)-3):], "; ")
+	}
 	return v
 }
 

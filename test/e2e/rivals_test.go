@@ -118,8 +118,8 @@ second through the k3d load balancer and the ingress gateway, on time whatever t
 The steps are 5, 25, 50 and 100 %%, and a canary has %d s to get ready. Bad is every status of 400 or above, every transport error and every timeout (10 s); of the slower release,
 each answer of the canary that took %d ms longer than the median before the release. The time of bad answers is from the first to the last; the load goes on for 10 s after the verdict.
 
-The rivals' controllers run beside the cluster, as plain processes; so does their Prometheus, which scrapes every %s. The Envoy of the lab is the stock build, which lacks Istio's own metrics, so what is scraped under their names
-(istio_requests_total and istio_request_duration_milliseconds of the reporter "destination") are Envoy's counters and buckets of what the sidecar of each of the app's pods sent to its app.`,
+The rivals' controllers run beside the cluster, as plain processes; so does their Prometheus, which scrapes every %s.
+What it scrapes as istio_requests_total and istio_request_duration_milliseconds (reporter "destination") are Envoy's own counters and buckets of what the sidecar of each of the app's pods sent to its app, since the stock Envoy of the lab lacks Istio's filter that makes those metrics.`,
 		pins.IstioVersion, pins.K3sImage, rivalsRate, rivalsDeadline, rivals.Late.Milliseconds(), scrapeInterval)
 }
 

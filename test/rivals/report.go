@@ -36,7 +36,7 @@ func (r *Report) Markdown() string {
 	for _, tool := range r.Tools {
 		fmt.Fprintf(&b, " %s |", tool.Name)
 	}
-	fmt.Fprintf(&b, " Harm, of the better other one's |\n| --- |%s --- |\n", strings.Repeat(" --- |", len(r.Tools)))
+	fmt.Fprintf(&b, " Of the better rival's harm |\n| --- |%s --- |\n", strings.Repeat(" --- |", len(r.Tools)))
 	for _, name := range r.releases() {
 		fmt.Fprintf(&b, "| %s |", name)
 		for _, tool := range r.Tools {
@@ -89,7 +89,7 @@ func (r *Report) cell(release, tool string) string {
 	return fmt.Sprintf("%s; %s after %.0f s", harm, trial.Verdict, trial.Took.Seconds())
 }
 
-// share is this stack's harm as a part of the least harm of the others.
+// share is this stack's harm as a part of the better rival's.
 func (r *Report) share(release string) string {
 	ours := r.trial(release, r.Tools[0].Name)
 	least := -1
