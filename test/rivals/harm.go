@@ -37,7 +37,7 @@ func Measure(results []traffic.Result, begun time.Time, slow bool) Harm {
 		h.Requests++
 		answered := r.Start.Add(r.Latency)
 		end = later(end, answered)
-		if r.Failure() == "" && !(slow && r.Subset == release.Canary && r.Latency > limit) {
+		if r.Failure() == "" && (!slow || r.Subset != release.Canary || r.Latency <= limit) {
 			continue
 		}
 		h.Bad++
