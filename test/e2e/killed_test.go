@@ -211,7 +211,7 @@ func (k *killing) kill(t *testing.T, what string, args []string, boundary string
 	t.Logf("%s, %s: %d processes of %s killed: %v", what, boundary, killed, v.name, err)
 	k.row = fmt.Sprintf("| %s | %s | %s |", what, boundary, v.name)
 	if killed == 0 {
-		k.row = fmt.Sprintf("| %s | %s | %s, which had ended |", what, boundary, v.name)
+		k.row = fmt.Sprintf("| %s | %s | %s, which did not run |", what, boundary, v.name)
 	}
 }
 
