@@ -14,14 +14,8 @@ import (
 
 // k3dSpec is all that the Commands of a k3d cluster need to know.
 type k3dSpec struct {
-	name     string
-	ports    []string // of this machine, as words key=port
-	images   []string
-	config   string // k3d's configuration file
-	settings string // what a living cluster cannot take on, see settings
-	agents   int
-	registry bool   // whether registryPort was set
-	cache    string // the registry that the cache of images pulls from; "" is no cache
+	config.Cluster
+	file string // k3d's configuration file
 }
 
 func newK3dSpec(c config.Cluster, stackName string) (*k3dSpec, error) {
@@ -29,19 +23,10 @@ func newK3dSpec(c config.Cluster, stackName string) (*k3dSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &k3dSpec{
-		name:     c.Name,
-		ports:    publishedPorts(c),
-		images:   c.ImportImages,
-		config:   string(file),
-		settings: settings(c),
-		agents:   c.Agents,
-		registry: c.RegistrySet,
-		cache:    c.ImageCache,
-	}, nil
+	return &k3dSpec{Cluster: c, file: string(file)}, nil
 }
 
-// publishedPorts are the ports of this machine that the cluster takes, each with the key that sets it.
+// publishedPorts are the ports of this machine that the cluster takes, as words key=port.
 func publishedPorts(c config.Cluster) []string {
 	var published []string
 	for _, port := range []struct {
@@ -62,7 +47,7 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 		Create:      pulumi.String("sh scripts/cluster-identity.sh"),
 		Update:      pulumi.String("sh scripts/cluster-identity.sh"), // so that older stacks run it once more
 		Delete:      pulumi.String("sh scripts/cluster-delete.sh"),
-		Environment: pulumi.StringMap{"CLUSTER_NAME": pulumi.String(s.name)},
+		Environment: pulumi.StringMap{"CLUSTER_NAME": pulumi.String(s.Name)},
 	}, pulumi.Parent(c))
 	if err != nil {
 		return fmt.Errorf("register the identity of the cluster %s: %w", name, err)
@@ -73,7 +58,7 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 		_, err := local.NewCommand(ctx, name+"-engine", &local.CommandArgs{
 			Delete: pulumi.String("sh scripts/cluster-engine.sh"),
 			Environment: pulumi.StringMap{
-				"CLUSTER_NAME":   pulumi.String(s.name),
+				"CLUSTER_NAME":   pulumi.String(s.Name),
 				"CLUSTER_ID":     id,
 				"CLUSTER_ENGINE": engine,
 			},
@@ -83,14 +68,14 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 	server, err := local.NewCommand(ctx, name, &local.CommandArgs{
 		Create: pulumi.String("sh scripts/cluster-create.sh"),
 		Environment: pulumi.StringMap{
-			"CLUSTER_NAME":         pulumi.String(s.name),
+			"CLUSTER_NAME":         pulumi.String(s.Name),
 			"CLUSTER_ID":           id,
 			"CLUSTER_ENGINE":       engine,
-			"CLUSTER_CONFIG":       pulumi.String(s.config),
-			"CLUSTER_SETTINGS":     pulumi.String(s.settings),
-			"CLUSTER_PORTS":        pulumi.String(strings.Join(s.ports, " ")),
-			"CLUSTER_REGISTRY_SET": pulumi.String(strconv.FormatBool(s.registry)),
-			"IMAGE_CACHE_FROM":     pulumi.String(s.cache),
+			"CLUSTER_CONFIG":       pulumi.String(s.file),
+			"CLUSTER_SETTINGS":     pulumi.String(settings(s.Cluster)),
+			"CLUSTER_PORTS":        pulumi.String(strings.Join(publishedPorts(s.Cluster), " ")),
+			"CLUSTER_REGISTRY_SET": pulumi.String(strconv.FormatBool(s.RegistrySet)),
+			"IMAGE_CACHE_FROM":     pulumi.String(s.ImageCache),
 			"IMAGE_CACHE_IMAGE":    pulumi.String(pins.RegistryImage),
 		},
 		// A living cluster keeps the configuration that it was made with. What may not change in it is in the settings.
@@ -103,10 +88,10 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 	agents, err := local.NewCommand(ctx, name+"-agents", &local.CommandArgs{
 		Create: pulumi.String("sh scripts/cluster-agents.sh"),
 		Environment: pulumi.StringMap{
-			"CLUSTER_NAME":   pulumi.String(s.name),
+			"CLUSTER_NAME":   pulumi.String(s.Name),
 			"CLUSTER_ID":     id,
 			"CLUSTER_ENGINE": engine,
-			"CLUSTER_AGENTS": pulumi.String(strconv.Itoa(s.agents)),
+			"CLUSTER_AGENTS": pulumi.String(strconv.Itoa(s.Agents)),
 		},
 	}, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{server}))
 	if err != nil {
@@ -116,7 +101,7 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 	kubeconfig, err := local.NewCommand(ctx, name+"-kubeconfig", &local.CommandArgs{
 		Create: pulumi.String("sh scripts/cluster-kubeconfig.sh"),
 		Environment: pulumi.StringMap{
-			"CLUSTER_NAME":   pulumi.String(s.name),
+			"CLUSTER_NAME":   pulumi.String(s.Name),
 			"CLUSTER_SERVER": server.Stdout,
 		},
 		Logging:                local.LoggingNone,
@@ -127,14 +112,14 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 	}
 
 	c.Ready = []pulumi.Resource{kubeconfig}
-	if len(s.images) > 0 {
+	if len(s.ImportImages) > 0 {
 		images, err := local.NewCommand(ctx, name+"-images", &local.CommandArgs{
 			Create: pulumi.String("sh scripts/cluster-import-images.sh"),
 			Environment: pulumi.StringMap{
-				"CLUSTER_NAME":   pulumi.String(s.name),
+				"CLUSTER_NAME":   pulumi.String(s.Name),
 				"CLUSTER_SERVER": server.Stdout,
 				"CLUSTER_NODES":  agents.Stdout,
-				"IMAGES":         pulumi.String(strings.Join(s.images, "\n")),
+				"IMAGES":         pulumi.String(strings.Join(s.ImportImages, "\n")),
 			},
 		}, pulumi.Parent(c))
 		if err != nil {
@@ -144,7 +129,7 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 	}
 
 	c.Kubeconfig = secret(kubeconfig.Stdout)
-	c.Context = "k3d-" + s.name
+	c.Context = "k3d-" + s.Name
 	c.Owned = identity
 	return nil
 }
