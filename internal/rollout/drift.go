@@ -62,8 +62,7 @@ func byOthers(change drift.Change) bool { return change.Gone || change.By != "" 
 // driftOf looks at the objects of some kinds, without which no wait brings the split to
 // the proxies, for changes that count; it gives nil where they cannot be read.
 func (r *Rollout) driftOf(kinds []string, counts func(drift.Change) bool) func(context.Context, Cluster) error {
-	objects := slices.Clone(r.want.Objects)
-	objects = slices.DeleteFunc(objects, func(object drift.Object) bool { return !slices.Contains(kinds, object.Kind) })
+	objects := r.objects(kinds...)
 	return func(ctx context.Context, cluster Cluster) error {
 		changes, err := cluster.Changes(ctx, objects)
 		changes = slices.DeleteFunc(slices.Clone(changes), func(change drift.Change) bool { return !counts(change) })
@@ -76,14 +75,16 @@ func (r *Rollout) driftOf(kinds []string, counts func(drift.Change) bool) func(c
 
 // lostNamespace names the namespace, if it is the stack's own and gone.
 func (r *Rollout) lostNamespace(ctx context.Context, cluster Cluster) string {
-	namespaces := slices.DeleteFunc(slices.Clone(r.want.Objects), func(object drift.Object) bool { return object.Kind != "Namespace" })
-	changes, err := cluster.Changes(ctx, namespaces)
-	for _, change := range changes {
-		if err == nil && change.Gone && change.Object.Kind == "Namespace" {
-			return change.Object.String()
-		}
+	changes, err := cluster.Changes(ctx, r.objects("Namespace"))
+	if err != nil || len(changes) == 0 || !changes[0].Gone {
+		return "" // it cannot be read, or is there
 	}
-	return ""
+	return changes[0].Object.String()
+}
+
+// objects are the stack's own of some kinds.
+func (r *Rollout) objects(kinds ...string) []drift.Object {
+	return slices.DeleteFunc(slices.Clone(r.want.Objects), func(object drift.Object) bool { return !slices.Contains(kinds, object.Kind) })
 }
 
 // drift compares the VirtualService with the wanted split, and looks whether there
