@@ -28,9 +28,8 @@ kube() {
 agents() {
   docker ps --all --filter label=app=k3d --filter "label=k3d.cluster=$CLUSTER_NAME" --filter label=k3d.role=agent \
     --filter "label=canary.cluster-id=$CLUSTER_ID" --format '{{.State}} {{.Names}}' |
-    awk -v unusable="${1-}" -v prefix="k3d-$CLUSTER_NAME-agent-" '
-      { never = $1 ~ /^(created|removing|dead)$/ }
-      never == (unusable != "") { print substr($2, length(prefix) + 1) + 0, $2 }' |
+    awk -v unusable="${1-}" -v never="$never_started" -v prefix="k3d-$CLUSTER_NAME-agent-" '
+      ($1 ~ never) == (unusable != "") { print substr($2, length(prefix) + 1) + 0, $2 }' |
     sort -n | sed 's/^[0-9]* //'
 }
 
@@ -57,14 +56,14 @@ add() {
   while exists "k3d-$CLUSTER_NAME-agent-$i" || exists "k3d-$CLUSTER_NAME-agent-$i-0"; do
     i=$((i + 1))
   done
-  log "cluster $CLUSTER_NAME: making the agent k3d-$CLUSTER_NAME-agent-$i-0"
+  agent=k3d-$CLUSTER_NAME-agent-$i-0
+  log "cluster $CLUSTER_NAME: making the agent $agent"
   k3d_in_background node create "$CLUSTER_NAME-agent-$i" --cluster "$CLUSTER_NAME" --role agent --timeout 300s \
     --runtime-label "canary.cluster-id=$CLUSTER_ID" --runtime-label "canary.cluster-nodes=$((made_with + 2))" \
     --runtime-label "canary.cluster-stack=$(cluster_label canary.cluster-stack)" ||
     fail "cluster $CLUSTER_NAME: an agent could not be made. k3d says: $(first_k3d_error)"
-  kube wait --for=condition=Ready "node/k3d-$CLUSTER_NAME-agent-$i-0" --timeout=120s >/dev/null ||
-    fail "cluster $CLUSTER_NAME: its new agent k3d-$CLUSTER_NAME-agent-$i-0 is not ready after 120 s; what it says:" \
-      "docker logs k3d-$CLUSTER_NAME-agent-$i-0"
+  kube wait --for=condition=Ready "node/$agent" --timeout=120s >/dev/null ||
+    fail "cluster $CLUSTER_NAME: its new agent $agent is not ready after 120 s; what it says: docker logs $agent"
 }
 
 # drain makes a node's pods move to other nodes.

@@ -195,6 +195,9 @@ first_k3d_error() {
   fi
 }
 
+# The states of a container that was never started, or is ending for good, for awk.
+never_started='^(created|removing|dead)$'
+
 # cluster_state prints the state of the cluster CLUSTER_NAME:
 #   absent   there is no node of that name
 #   foreign  there is one, and it is not this stack's (with no CLUSTER_ID: not made by any stack of this project)
@@ -207,11 +210,11 @@ cluster_state() {
   nodes=$(docker ps --all --filter label=app=k3d --filter "label=k3d.cluster=$CLUSTER_NAME" --format \
     '{{.State}}|{{.Label "k3d.role"}}|{{.Label "canary.cluster-id"}}|{{.Label "canary.cluster-nodes"}}') ||
     fail "cluster $CLUSTER_NAME: docker could not list its containers"
-  printf '%s\n' "$nodes" | awk -F '|' -v id="${CLUSTER_ID-}" -v agents="${CLUSTER_AGENTS-}" '
+  printf '%s\n' "$nodes" | awk -F '|' -v id="${CLUSTER_ID-}" -v agents="${CLUSTER_AGENTS-}" -v never="$never_started" '
     $2 == "server" || $2 == "agent" || $2 == "loadbalancer" {
       nodes++
       if ($3 != "" && (id == "" || $3 == id)) { ours++; if (agents == "") agents = $4 - 2 }
-      if ($1 == "created" || $1 == "removing" || $1 == "dead") next
+      if ($1 ~ never) next
       role[$2]++
       if ($1 != "running") idle = 1
     }
