@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -32,17 +31,13 @@ func TestImageCache(t *testing.T) {
 	}
 	const nodes = 4
 	p := harness.NewProject(t, fmt.Sprintf("agents=%d", nodes-1), fmt.Sprintf("registryPort=%d", harness.FreePort(t)), "imageCache="+hub.URL)
-	docker := func(args ...string) string {
-		t.Helper()
-		return strings.TrimSpace(harness.Run(t, p.Dir, p.Env, "docker", args...))
-	}
 	const name = "canary-image-cache"
 	t.Cleanup(func() {
 		p.Destroy(t)
 		p.VerifyNothingLeft(t)
 		harness.Run(t, p.Dir, p.Env, "scripts/cluster-remove-image-cache.sh")
-		require.Empty(t, docker("ps", "--all", "--quiet", "--filter", "name="+name))
-		require.Empty(t, docker("volume", "ls", "--quiet", "--filter", "name="+name))
+		require.Empty(t, p.Docker(t, "ps", "--all", "--quiet", "--filter", "name="+name))
+		require.Empty(t, p.Docker(t, "volume", "ls", "--quiet", "--filter", "name="+name))
 	})
 	measure := func(what string, images []string) harness.Sent {
 		t.Helper()
@@ -57,7 +52,7 @@ func TestImageCache(t *testing.T) {
 	p.Up(t)
 	first := measure("first cluster, with the cache", images[0])
 	require.GreaterOrEqual(t, first.Bytes, size)
-	docker("rm", "--force", name)
+	p.Docker(t, "rm", "--force", name)
 	requireAll := func(sent harness.Sent) {
 		t.Helper()
 		require.Equal(t, nodes*len(images[1]), sent.Manifests)
@@ -91,7 +86,7 @@ func TestImageCache(t *testing.T) {
 	pull(t, p, "lost", map[string]any{"kubernetes.io/hostname": fmt.Sprintf("k3d-%s-agent-1", p.Cluster)}, 1, lost)
 	resume()
 
-	docker("rm", "--force", name)
+	p.Docker(t, "rm", "--force", name)
 	requireAll(measure("second cluster, without", images[1]))
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,16 +31,7 @@ func (a *argo) start(t *testing.T) {
 func (a *argo) stable(t *testing.T) string {
 	t.Helper()
 	host := a.next(t, argoObjects)
-	harness.Eventually(t, 3*time.Minute, func(ctx context.Context) error {
-		rollout, err := a.app(ctx, rollouts)
-		if err != nil {
-			return err
-		}
-		if phase := statusOf(rollout, "phase"); phase != "Healthy" {
-			return fmt.Errorf("the Rollout is %q: %s", phase, statusOf(rollout, "message"))
-		}
-		return nil
-	})
+	a.await(t, rollouts, "Healthy")
 	return host
 }
 
@@ -67,11 +57,7 @@ func (a *argo) release(t *testing.T, image string) verdict {
 		}
 		return verdict{}, errGoesOn
 	})
-	events, err := a.client.Events(t.Context(), a.namespace, "involvedObject.kind=Rollout")
-	require.NoError(t, err)
-	for _, event := range events {
-		t.Logf("%s %s: %s", event.LastTimestamp.Format(time.TimeOnly), event.Type, event.Message)
-	}
+	a.events(t, "Rollout")
 	return v
 }
 
@@ -82,13 +68,6 @@ metadata: {name: app}
 spec:
   selector: {app.kubernetes.io/name: app}
   ports: [{name: http, port: 80, targetPort: http}]
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: app}
-spec:
-  selector: {istio: ingressgateway}
-  servers: [{port: {name: http, number: 80, protocol: HTTP}, hosts: [$HOST]}]
 ---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule

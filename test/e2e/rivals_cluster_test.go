@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -68,7 +70,7 @@ func (r *rival) next(t *testing.T, objects string) (host string) {
 	r.namespace = harness.NewName()
 	host = r.namespace + ".localhost"
 	makeAll(t, r.client, "", "{apiVersion: v1, kind: Namespace, metadata: {name: "+r.namespace+", labels: {istio-injection: enabled}}}")
-	makeAll(t, r.client, r.namespace, os.Expand(objects, func(name string) string {
+	makeAll(t, r.client, r.namespace, os.Expand(rivalsGateway+objects, func(name string) string {
 		return map[string]string{"HOST": host, "PROMETHEUS": r.prometheus, "POD": fmt.Sprintf(rivalsPod, rivalsStable)}[name]
 	}))
 	return host
@@ -77,6 +79,33 @@ func (r *rival) next(t *testing.T, objects string) (host string) {
 // app reads the object of a kind that is called app.
 func (r *rival) app(ctx context.Context, kind schema.GroupVersionResource) (*unstructured.Unstructured, error) {
 	return harness.Objects(r.client, kind, r.namespace).Get(ctx, "app", metav1.GetOptions{})
+}
+
+// await waits until the object of a kind that is called app is in a phase.
+func (r *rival) await(t *testing.T, kind schema.GroupVersionResource, phase string) {
+	t.Helper()
+	harness.Eventually(t, 3*time.Minute, func(ctx context.Context) error {
+		object, err := r.app(ctx, kind)
+		if err != nil {
+			return err
+		}
+		if now := statusOf(object, "phase"); now != phase {
+			return fmt.Errorf("the %s is %q: %s", object.GetKind(), now, statusOf(object, "message"))
+		}
+		return nil
+	})
+}
+
+// events logs and gives those of an object of a kind, in their order.
+func (r *rival) events(t *testing.T, kind string) []corev1.Event {
+	t.Helper()
+	events, err := r.client.Events(t.Context(), r.namespace, "involvedObject.kind="+kind)
+	require.NoError(t, err)
+	slices.SortFunc(events, func(a, b corev1.Event) int { return a.LastTimestamp.Compare(b.LastTimestamp.Time) })
+	for _, event := range events {
+		t.Logf("%s %s: %s", event.LastTimestamp.Format(time.TimeOnly), event.Type, event.Message)
+	}
+	return events
 }
 
 // statusOf is a field of an object's status that is text.
@@ -122,6 +151,16 @@ func runBeside(t *testing.T, name string, args ...string) {
 		}
 	})
 }
+
+// rivalsGateway lets the requests in.
+const rivalsGateway = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: app}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {name: http, number: 80, protocol: HTTP}, hosts: [$HOST]}]
+---`
 
 // rivalsPod is the template of the app's pods: what the stack gives its own, and that the sidecar counts what it sends to the app.
 const rivalsPod = `{

@@ -5,12 +5,9 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
 	"canary/test/e2e/harness"
@@ -32,16 +29,7 @@ func (f *flagger) start(t *testing.T) {
 func (f *flagger) stable(t *testing.T) string {
 	t.Helper()
 	host := f.next(t, flaggerObjects)
-	harness.Eventually(t, 3*time.Minute, func(ctx context.Context) error {
-		canary, err := f.app(ctx, canaries)
-		if err != nil {
-			return err
-		}
-		if phase := statusOf(canary, "phase"); phase != "Initialized" {
-			return fmt.Errorf("the Canary is %q", phase)
-		}
-		return nil
-	})
+	f.await(t, canaries, "Initialized")
 	return host
 }
 
@@ -61,12 +49,8 @@ func (f *flagger) release(t *testing.T, image string) verdict {
 		}
 		return verdict{}, errGoesOn
 	})
-	events, err := f.client.Events(t.Context(), f.namespace, "involvedObject.kind=Canary")
-	require.NoError(t, err)
-	slices.SortFunc(events, func(a, b corev1.Event) int { return a.LastTimestamp.Compare(b.LastTimestamp.Time) })
 	var said []string
-	for _, event := range events {
-		t.Logf("%s %s: %s", event.LastTimestamp.Format(time.TimeOnly), event.Type, event.Message)
+	for _, event := range f.events(t, "Canary") {
 		if event.Type == corev1.EventTypeWarning {
 			said = append(said, event.Message)
 		}
@@ -85,13 +69,6 @@ spec:
   replicas: 1
   selector: {matchLabels: {app.kubernetes.io/name: app}}
   template: $POD
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: app}
-spec:
-  selector: {istio: ingressgateway}
-  servers: [{port: {name: http, number: 80, protocol: HTTP}, hosts: [$HOST]}]
 ---
 apiVersion: flagger.app/v1beta1
 kind: Canary

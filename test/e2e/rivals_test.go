@@ -137,24 +137,21 @@ func measureHarm(t *testing.T, p *harness.Project, c contender, image string, sl
 	options := traffic.Options{URL: fmt.Sprintf("http://127.0.0.1:%d/", p.Port), Host: host, Method: http.MethodPost}
 	answersWell(t, options)
 	options.Rate = rivalsRate
-	finish := record(t, options)
+	var results []traffic.Result
+	options.OnResult = func(r traffic.Result) { results = append(results, r) }
+	finish := harness.Send(t, options)
 	time.Sleep(rivalsBefore)
 	begun := time.Now()
 	v := c.release(t, image)
 	took := time.Since(begun)
 	time.Sleep(rivalsAfter)
-	results := finish()
+	tally := finish()
 	for _, r := range results {
 		if r.Start.Before(begun) {
 			require.Empty(t, r.Failure(), "a request fails before the release: %v", r.Err)
 		}
 	}
-	failures := map[string]int{}
-	for _, r := range results {
-		failures[r.Failure()]++
-	}
-	delete(failures, "")
-	t.Logf("failures by class: %v", failures)
+	t.Logf("failures by class: %v", tally.Failures())
 	return rivals.Trial{Harm: rivals.Measure(results, begun, slow), Verdict: v.what, Took: took, Said: strings.Join(strings.Fields(v.said), " ")}
 }
 
@@ -173,23 +170,6 @@ func answersWell(t *testing.T, o traffic.Options) {
 		}
 		return nil
 	})
-}
-
-// record sends requests until finish gives what became of each, or the test ends.
-func record(t *testing.T, o traffic.Options) (finish func() []traffic.Result) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	var results []traffic.Result
-	o.OnResult = func(r traffic.Result) { results = append(results, r) }
-	done := make(chan error, 1)
-	go func() { done <- traffic.Run(ctx, o) }()
-	return func() []traffic.Result {
-		t.Helper()
-		cancel()
-		require.ErrorIs(t, <-done, traffic.ErrInterrupted)
-		return results
-	}
 }
 
 // ended waits until a look at a release tells its verdict, or it has taken too long.

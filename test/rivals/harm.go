@@ -3,7 +3,6 @@
 package rivals
 
 import (
-	"slices"
 	"time"
 
 	"canary/internal/release"
@@ -51,19 +50,15 @@ func Measure(results []traffic.Result, begun time.Time, slow bool) Harm {
 	return h
 }
 
-// usual is the median of the requests before a moment.
+// usual is the median of the requests that were answered, of those sent before a moment.
 func usual(results []traffic.Result, moment time.Time) time.Duration {
-	var times []time.Duration
+	var before traffic.Tally
 	for _, r := range results {
 		if r.Start.Before(moment) {
-			times = append(times, r.Latency)
+			before.Add(r)
 		}
 	}
-	if len(times) == 0 {
-		return 0
-	}
-	slices.Sort(times)
-	return times[len(times)/2]
+	return before.Latencies(50)[0]
 }
 
 func later(a, b time.Time) time.Time {

@@ -12,12 +12,18 @@ import (
 	"canary/internal/traffic"
 )
 
-// Send sends requests at the rate of the options, until finish gives what became of them or the test ends.
+// Send sends requests at the rate of the options, until finish gives what became of them or the test ends. OnResult may
+// be set to see each as well.
 func Send(t *testing.T, o traffic.Options) (finish func() *traffic.Tally) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	tally, done := new(traffic.Tally), make(chan error, 1)
-	o.OnResult = tally.Add
+	tally, done, also := new(traffic.Tally), make(chan error, 1), o.OnResult
+	o.OnResult = func(r traffic.Result) {
+		tally.Add(r)
+		if also != nil {
+			also(r)
+		}
+	}
 	go func() { done <- traffic.Run(ctx, o) }()
 	t.Cleanup(cancel)
 	return func() *traffic.Tally {
