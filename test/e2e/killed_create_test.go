@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -65,15 +66,7 @@ func TestKilledCreate(t *testing.T) {
 // came of it, so that what is half-made stays half-made.
 func killDuringCreate(t *testing.T, p *harness.Project, all bool) {
 	t.Helper()
-	cmd := exec.Command("pulumi", append(harness.UpArgs, "--stack", p.Stack)...)
-	cmd.Dir, cmd.Env = p.Dir, p.Env
-	// A file, and not a pipe: Wait would wait for children that hold it open.
-	log, err := os.Create(filepath.Join(t.TempDir(), "up.log"))
-	require.NoError(t, err)
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	require.NoError(t, cmd.Start())
+	cmd, log := startPulumi(t, p, harness.UpArgs...)
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
 
@@ -81,7 +74,7 @@ func killDuringCreate(t *testing.T, p *harness.Project, all bool) {
 		select {
 		case err := <-exited:
 			exited <- err
-			b, _ := os.ReadFile(log.Name())
+			b, _ := os.ReadFile(log)
 			require.Failf(t, "up ended before it could be killed", "%v\n%s", err, b)
 		default:
 		}
@@ -102,6 +95,22 @@ func killDuringCreate(t *testing.T, p *harness.Project, all bool) {
 	<-exited
 	names := harness.Run(t, p.Dir, p.Env, "docker", "ps", "--all", "--format", "{{.Names}} {{.State}}", "--filter", "label=k3d.cluster="+p.Cluster)
 	t.Logf("killed %d processes when there was:\n%s", 1+len(pids), names)
+}
+
+// startPulumi starts the CLI on the stack, in a process group of its own, and gives the file that gets what it prints.
+func startPulumi(t *testing.T, p *harness.Project, args ...string) (cmd *exec.Cmd, log string) {
+	t.Helper()
+	cmd = exec.Command("pulumi", append(slices.Clone(args), "--stack", p.Stack)...)
+	// With it the CLI takes --event-log.
+	cmd.Dir, cmd.Env = p.Dir, append(slices.Clone(p.Env), "PULUMI_DEBUG_COMMANDS=true")
+	// A file, and not a pipe: Wait would wait for children that hold it open.
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	t.Cleanup(func() { file.Close() })
+	cmd.Stdout, cmd.Stderr = file, file
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(t, cmd.Start())
+	return cmd, file.Name()
 }
 
 // selectStack is what `make up` and `make down` do first: it also frees the stack from the lock of a killed update.

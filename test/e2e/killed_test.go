@@ -113,9 +113,9 @@ func (k *killing) killUpdates(t *testing.T, what string, victims []victim, chang
 // record runs a command to its end, and gives its boundaries.
 func (k *killing) record(t *testing.T, args []string) []string {
 	t.Helper()
-	cmd, events := k.begin(t, args)
+	cmd, log, events := k.begin(t, args)
 	if err := cmd.Wait(); err != nil {
-		said, _ := os.ReadFile(cmd.Stdout.(*os.File).Name())
+		said, _ := os.ReadFile(log)
 		require.NoError(t, err, "%s", said)
 	}
 	boundaries := slices.Compact(boundariesOf(t, events))
@@ -123,21 +123,12 @@ func (k *killing) record(t *testing.T, args []string) []string {
 	return boundaries
 }
 
-// begin starts a command in a process group of its own, and gives the file that gets the engine's events.
-func (k *killing) begin(t *testing.T, args []string) (cmd *exec.Cmd, events string) {
+// begin starts a command, and gives the files that get what it prints and the engine's events.
+func (k *killing) begin(t *testing.T, args []string) (cmd *exec.Cmd, log, events string) {
 	t.Helper()
-	folder := t.TempDir()
-	events = filepath.Join(folder, "events")
-	cmd = exec.Command("pulumi", append(slices.Clone(args), "--stack", k.Stack, "--event-log", events)...)
-	cmd.Dir, cmd.Env = k.Dir, append(slices.Clone(k.Env), "PULUMI_DEBUG_COMMANDS=true")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// A file, and not a pipe: Wait would wait for children that hold it open.
-	log, err := os.Create(filepath.Join(folder, "log"))
-	require.NoError(t, err)
-	t.Cleanup(func() { log.Close() })
-	cmd.Stdout, cmd.Stderr = log, log
-	require.NoError(t, cmd.Start())
-	return cmd, events
+	events = filepath.Join(t.TempDir(), "events")
+	cmd, log = startPulumi(t, k.Project, append(slices.Clone(args), "--event-log", events)...)
+	return cmd, log, events
 }
 
 // boundariesOf reads what has begun and ended of changes to resources, in the order of the events.
@@ -177,7 +168,7 @@ func boundariesOf(t *testing.T, file string) []string {
 // kill runs a command, and kills the victim once the boundary is reached.
 func (k *killing) kill(t *testing.T, what string, args []string, boundary string, v victim) {
 	t.Helper()
-	cmd, events := k.begin(t, args)
+	cmd, _, events := k.begin(t, args)
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
 	for deadline := time.Now().Add(3 * time.Minute); !slices.Contains(boundariesOf(t, events), boundary); {
