@@ -16,10 +16,24 @@ destroy() {
     pulumi destroy --yes --skip-preview --non-interactive --stack "$stack"
 }
 
+# forget_passphrase takes the salt of a passphrase that goes with the project's folder out of the stack's file, which stays:
+# with it Pulumi would ask for that passphrase again.
+forget_passphrase() {
+  local file=Pulumi.$stack.yaml
+  if [ "${PULUMI_CONFIG_PASSPHRASE_FILE:-}" != "$home/passphrase" ] || [ ! -f "$file" ]; then return; fi
+  sed -i.old '/^encryptionsalt:/d' "$file" && rm "$file.old"
+  if grep -q '^ *secure:' "$file"; then
+    say "the secrets in $file cannot be read any more, since their passphrase goes: set them again (pulumi config set --secret)"
+  fi
+}
+
 if [ "$(mode)" = lab ]; then
   step engine lab start
 fi
-step destroy destroy
+# Where Pulumi could not be installed, nothing was made.
+if [ -x "$home/bin/pulumi" ] || [ -d "$home/pulumi" ]; then
+  step destroy destroy
+fi
 if [ "${STATE:-}" = remove ]; then
   step cache scripts/cluster-remove-image-cache.sh
 fi
@@ -31,6 +45,7 @@ if [ "$(mode)" = lab ]; then
   fi
 fi
 if [ "${STATE:-}" = remove ]; then
+  forget_passphrase
   rm -rf "$home" Pulumi.lab.yaml
 fi
 say "Everything is removed."

@@ -1,7 +1,6 @@
 package scripts
 
 import (
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -143,14 +142,8 @@ func TestDownRemovesTheImageCacheWithTheState(t *testing.T) {
 	t.Parallel()
 	const destroy = "pulumi destroy --yes --skip-preview --non-interactive --stack dev"
 	for state, want := range map[string][]string{"": {destroy}, "remove": {destroy, "cache"}} {
-		d := newDesk(t)
-		down, err := os.ReadFile("down.sh")
-		require.NoError(t, err)
-		d.write("scripts/down.sh", string(down))
-		d.write(".canary/mode", "normal\n")
-		for _, script := range []string{"env.sh", "select-stack.sh"} {
-			d.write("scripts/"+script, "#!/bin/sh\n")
-		}
+		d := newDown(t)
+		d.write("scripts/select-stack.sh", "#!/bin/sh\n")
 		d.write("scripts/cluster-remove-image-cache.sh", "#!/bin/sh\necho cache >>\"$DESK/calls\"\n")
 		_, calls := d.run("down.sh", "STATE="+state)
 		require.Equal(t, want, calls)
