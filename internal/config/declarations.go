@@ -193,16 +193,18 @@ var declarations = []declaration{{
 }, {
 	Key: Key{"httpPort", "80",
 		"TCP port of this machine that reaches the ingress gateway: 1 to 65535."},
-	rule: wholeNumber(1, 65535, func(c *Config) *int { return &c.Cluster.HTTPPort }),
+	rule: wholeNumber(1, 65535, func(c *Config) *int { return &c.Cluster.HTTPPort }).
+		and(", and another than httpsPort"),
 }, {
 	Key: Key{"httpsPort", "443",
 		"TCP port of this machine that reaches the ingress gateway's HTTPS, when there is a certificate: 1 to 65535, or 0 for none."},
-	rule: wholeNumber(0, 65535, func(c *Config) *int { return &c.Cluster.HTTPSPort }),
+	rule: wholeNumber(0, 65535, func(c *Config) *int { return &c.Cluster.HTTPSPort }).
+		and(", and another than httpPort"),
 }, {
 	Key: Key{"registryPort", "",
 		"TCP port of this machine on which the k3d cluster's own registry takes images, which its nodes pull by the same name, localhost:<registryPort>/NAME: 1 to 65535, or 0 for no registry. Empty means " + strconv.Itoa(defaultRegistryPort) + "; a cluster that was made before there was this key then stays without one."},
 	rule: wholeNumber(0, 65535, func(c *Config) *int { return &c.Cluster.RegistryPort }).
-		and(", and only with clusterProvider k3d"),
+		and(", another than httpPort and httpsPort, and only with clusterProvider k3d"),
 	example: strconv.Itoa(defaultRegistryPort + 1),
 }, {
 	Key: Key{"imageCache", dockerHub,

@@ -168,6 +168,29 @@ func (p *parser) checkTogether() {
 	if p.good("istioInstall") && !c.Istio.Install {
 		p.refuse("istioInstall", with, "")
 	}
+	p.checkPorts()
+}
+
+// checkPorts refuses a port of this machine that is asked for twice. A registry by default asks for none: a cluster from
+// before there was the key has no registry.
+func (p *parser) checkPorts() {
+	c := &p.config.Cluster
+	if p.good("httpPort", "httpsPort") && c.HTTPSPort == c.HTTPPort {
+		if p.values["httpsPort"] == "" {
+			p.refuse("httpPort", ", which is httpsPort's", "")
+		} else {
+			p.refuse("httpsPort", ", which is httpPort's", "")
+		}
+	}
+	if !p.good("httpPort", "httpsPort", "registryPort") || !c.RegistrySet || c.RegistryPort == 0 {
+		return
+	}
+	switch c.RegistryPort {
+	case c.HTTPPort:
+		p.refuse("registryPort", ", which is httpPort's", "")
+	case c.HTTPSPort:
+		p.refuse("registryPort", ", which is httpsPort's", "")
+	}
 }
 
 // checkHosts looks at the hosts that are names, also when others are none.

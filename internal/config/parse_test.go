@@ -234,5 +234,5 @@ func TestParseTellsWhetherTheRegistryWasAskedFor(t *testing.T) {
 	existing["registryPort"] = "5000"
 	_, err = Parse(existing)
 	require.ErrorContains(t, err, `registryPort: found "5000" with clusterProvider "existing"; allowed: a whole number from 0 to 65535, `+
-		`and only with clusterProvider k3d; run: pulumi config rm registryPort`)
+		`another than httpPort and httpsPort, and only with clusterProvider k3d; run: pulumi config rm registryPort`)
 }

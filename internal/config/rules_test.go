@@ -158,14 +158,14 @@ func TestRules(t *testing.T) {
 			allowed: image + "k3sImage " + pins.K3sImage,
 		}, {
 			key: "httpPort", good: []string{"1", "65535"}, bad: []string{"", "0", "65536"},
-			allowed: "a whole number from 1 to 65535; for example: pulumi config set httpPort 80",
+			allowed: "a whole number from 1 to 65535, and another than httpsPort; for example: pulumi config set httpPort 80",
 		}, {
 			key: "httpsPort", good: []string{"0", "443", "65535"}, bad: []string{"", "65536", "https"},
-			allowed: "a whole number from 0 to 65535; for example: pulumi config set httpsPort 443",
+			allowed: "a whole number from 0 to 65535, and another than httpPort; for example: pulumi config set httpsPort 443",
 		},
 		{
 			key: "registryPort", good: []string{"0", "5000", "65535"}, bad: []string{"65536", "-1", "05000"},
-			allowed: "a whole number from 0 to 65535, and only with clusterProvider k3d; for example: pulumi config set registryPort 5001",
+			allowed: "a whole number from 0 to 65535, another than httpPort and httpsPort, and only with clusterProvider k3d; for example: pulumi config set registryPort 5001",
 		}, {
 			key: "imageCache", good: []string{"off", "https://registry-1.docker.io", "http://10.0.0.7:5000"},
 			bad:     []string{"", "on", "docker.io", "ftp://mirror", "https://mirror/", "https://mirror/docker", "https://me:pw@mirror", "https://Mirror", "http://$HOST"},
@@ -248,6 +248,18 @@ func TestRulesInFull(t *testing.T) {
 		values map[string]string
 		want   string
 	}{{
+		"the gateway's port for HTTPS", map[string]string{"httpPort": "443", "tlsSecret": "shop-tls"},
+		`httpPort: found "443", which is httpsPort's; allowed: a whole number from 1 to 65535, and another than httpsPort; for example: pulumi config set httpPort 80`,
+	}, {
+		"the gateway's port for HTTP", map[string]string{"httpsPort": "80", "tlsSecret": "shop-tls"},
+		`httpsPort: found "80", which is httpPort's; allowed: a whole number from 0 to 65535, and another than httpPort; for example: pulumi config set httpsPort 443`,
+	}, {
+		"the gateway's port for the registry", map[string]string{"httpPort": "8080", "registryPort": "8080"},
+		`registryPort: found "8080", which is httpPort's; allowed: a whole number from 0 to 65535, another than httpPort and httpsPort, and only with clusterProvider k3d; for example: pulumi config set registryPort 5001`,
+	}, {
+		"the gateway's port for HTTPS for the registry", map[string]string{"httpsPort": "8443", "registryPort": "8443", "tlsSecret": "shop-tls"},
+		`registryPort: found "8443", which is httpsPort's; allowed: a whole number from 0 to 65535, another than httpPort and httpsPort, and only with clusterProvider k3d; for example: pulumi config set registryPort 5001`,
+	}, {
 		"canary without pods", map[string]string{"canaryReplicas": "0", "canaryWeight": "0.50"},
 		`canaryReplicas: found "0" with canaryWeight "0.50"; allowed: a whole number from 0 to 100, and 0 only with canaryWeight 0; run: pulumi config set canaryReplicas 1`,
 	}, {
