@@ -140,10 +140,11 @@ func waiting(status corev1.ContainerStatus, events []corev1.Event) (finding, boo
 		if event := last(about(events, status.Name), "Failed"); event != nil && strings.Contains(event.Message, "pull") {
 			f.message = event.Message // the kubelet's status often says only "back-off"
 		}
-		if state.Reason == "ImagePullBackOff" && !passing(f.message) {
+		cause := pullCauseOf(f.message)
+		if state.Reason == "ImagePullBackOff" && !cause.passing {
 			f.patience = 0
 		}
-		f.advice = "check the image's name and tag; a private registry needs `imagePullSecret`, an image that only this machine has needs `importImages`"
+		f.message, f.advice = shortPull(status.Image, f.message), cause.advice
 	case "CreateContainerConfigError", "CreateContainerError", "PreCreateHookError", "PreStartHookError", "PostStartHookError":
 		f.kind, f.patience = kindConfig, shortPatience
 		f.advice = "the node cannot create the container as the pod asks for it"
@@ -153,22 +154,6 @@ func waiting(status corev1.ContainerStatus, events []corev1.Event) (finding, boo
 		return finding{}, false
 	}
 	return f, true
-}
-
-// passing reports whether a failed pull may well succeed a moment later: the
-// registry gave no answer about the image.
-func passing(message string) bool {
-	message = strings.ToLower(message)
-	for _, word := range []string{
-		"timeout", "timed out", "deadline exceeded", "connection refused", "connection reset", "unreachable", "no such host",
-		"server misbehaving", "temporary failure", "toomanyrequests", "too many requests", "unexpected eof", "qps exceeded",
-		"500 internal", "502 bad", "503 service", "504 gateway",
-	} {
-		if strings.Contains(message, word) {
-			return true
-		}
-	}
-	return false
 }
 
 // crashed finds a container that ended more than once and is between two runs,

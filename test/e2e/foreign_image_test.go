@@ -3,20 +3,13 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"canary/internal/kube"
 	"canary/internal/release"
@@ -85,40 +78,11 @@ func requireTruth(t *testing.T, a harness.App) {
 	require.Len(t, seen, 2, "%v", seen)
 }
 
-// serveRegistry runs the registry on the node's own network until the test is over.
+// serveRegistry runs the registry on the nodes' own network until the test is over.
 func serveRegistry(t *testing.T, c *kube.Client) {
 	t.Helper()
-	pods := harness.Objects(c, harness.PodResource, "default")
-	const name = "e2e-registry"
-	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&corev1.Pod{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: corev1.PodSpec{
-			HostNetwork:                   true,
-			TerminationGracePeriodSeconds: new(int64),
-			Containers:                    []corev1.Container{{Name: "registry", Image: harness.ImageRegistry, ImagePullPolicy: corev1.PullNever}},
-		},
-	})
-	require.NoError(t, err)
-	_, err = pods.Create(t.Context(), &unstructured.Unstructured{Object: object}, metav1.CreateOptions{})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		// The test's own context has ended.
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		err := pods.Delete(ctx, name, metav1.DeleteOptions{})
-		require.True(t, err == nil || apierrors.IsNotFound(err), "%v", err)
-	})
-	harness.Eventually(t, time.Minute, func(ctx context.Context) error {
-		found, err := c.Pods(ctx, "default", "")
-		if err != nil {
-			return err
-		}
-		for _, pod := range found {
-			if pod.Name == name && len(harness.Ready([]corev1.Pod{pod})) == 1 {
-				return nil
-			}
-		}
-		return errors.New("the registry is not ready")
+	harness.RunOnNodes(t, c, "e2e-registry", map[string]any{
+		"hostNetwork": true,
+		"containers":  []any{map[string]any{"name": "registry", "image": harness.ImageRegistry, "imagePullPolicy": "Never"}},
 	})
 }

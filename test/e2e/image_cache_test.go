@@ -3,14 +3,11 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"canary/test/e2e/harness"
 )
@@ -42,7 +39,7 @@ func TestImageCache(t *testing.T) {
 	measure := func(what string, images []string) harness.Sent {
 		t.Helper()
 		hub.TakeCount()
-		took := pull(t, p, "all", nil, nodes, images...)
+		took := pull(t, p, "all", nil, images...)
 		sent := hub.TakeCount()
 		t.Logf("%s: %d pulls, %.1f MB, %.1f s", what, sent.Manifests, float64(sent.Bytes)/1e6, took.Seconds())
 		return sent
@@ -77,13 +74,13 @@ func TestImageCache(t *testing.T) {
 		if i == 0 {
 			images = append(images, lost)
 		}
-		pull(t, p, "late", map[string]any{"kubernetes.io/hostname": agent}, 1, images...)
+		pull(t, p, "late", map[string]any{"kubernetes.io/hostname": agent}, images...)
 		sent := hub.TakeCount()
 		t.Logf("%s: %v", agent, sent.Blobs)
 		require.Len(t, sent.Blobs, []int{4, 0, 0}[i], "configuration and layer of both, at first")
 	}
 	resume := hub.Pause()
-	pull(t, p, "lost", map[string]any{"kubernetes.io/hostname": fmt.Sprintf("k3d-%s-agent-1", p.Cluster)}, 1, lost)
+	pull(t, p, "lost", map[string]any{"kubernetes.io/hostname": fmt.Sprintf("k3d-%s-agent-1", p.Cluster)}, lost)
 	resume()
 
 	p.Docker(t, "rm", "--force", name)
@@ -91,7 +88,7 @@ func TestImageCache(t *testing.T) {
 }
 
 // pull runs a pod of images on each node that a selector names, and gives the time until all of them run.
-func pull(t *testing.T, p *harness.Project, name string, selector map[string]any, nodes int, images ...string) time.Duration {
+func pull(t *testing.T, p *harness.Project, name string, selector map[string]any, images ...string) time.Duration {
 	t.Helper()
 	var containers []any
 	for i, image := range images {
@@ -99,34 +96,9 @@ func pull(t *testing.T, p *harness.Project, name string, selector map[string]any
 			"name": fmt.Sprintf("app-%d", i), "image": image, "command": []any{"/testserver", "-listen", fmt.Sprintf("127.0.0.1:%d", 9000+i)},
 		})
 	}
-	labels := map[string]any{"app": name}
-	daemons := harness.Objects(p.Client(t), harness.DaemonSets, "default")
 	begin := time.Now()
-	_, err := daemons.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": map[string]any{"name": name},
-		"spec": map[string]any{
-			"selector": map[string]any{"matchLabels": labels},
-			"template": map[string]any{
-				"metadata": map[string]any{"labels": labels},
-				"spec": map[string]any{
-					"containers": containers, "nodeSelector": selector, "terminationGracePeriodSeconds": int64(0),
-					"tolerations": []any{map[string]any{"operator": "Exists"}},
-				},
-			},
-		},
-	}}, metav1.CreateOptions{})
-	require.NoError(t, err)
-	harness.Eventually(t, 5*time.Minute, func(ctx context.Context) error {
-		object, err := daemons.Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		if ready, _, _ := unstructured.NestedInt64(object.Object, "status", "numberReady"); ready != int64(nodes) {
-			return fmt.Errorf("%d of %d pods are ready", ready, nodes)
-		}
-		return nil
-	})
+	stop := harness.RunOnNodes(t, p.Client(t), name, map[string]any{"containers": containers, "nodeSelector": selector})
 	took := time.Since(begin)
-	require.NoError(t, daemons.Delete(t.Context(), name, metav1.DeleteOptions{}))
+	stop()
 	return took
 }

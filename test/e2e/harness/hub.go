@@ -119,7 +119,7 @@ func (h *Hub) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if kind == "manifests" {
-		w.Header().Set("Content-Type", "application/vnd.oci.image."+ociManifest)
+		w.Header().Set("Content-Type", ociMedia+ociManifest)
 	}
 	w.Header().Set("Docker-Content-Digest", fmt.Sprintf("sha256:%x", sha256.Sum256(b)))
 	http.ServeContent(line{w, h}, r, "", time.Time{}, bytes.NewReader(b))

@@ -39,8 +39,12 @@ const ImagePodinfo = "ghcr.io/stefanprodan/podinfo:6.9.2"
 
 const registryPort = 5000
 
-// ImageByDigest is the test server as the registry serves it.
-var ImageByDigest string
+// ImageByDigest is the test server as the registry serves it; ImagesByDigest are others, which it serves as the first part
+// of their names says (see testregistry), and one for another platform under "foreign".
+var (
+	ImageByDigest  string
+	ImagesByDigest = map[string]string{}
+)
 
 // TestImage is the reference of an image that only this run has.
 func TestImage(name string) string { return fmt.Sprintf("canary-e2e-%d/%s", os.Getpid(), name) }
@@ -58,10 +62,7 @@ func buildImages(t *testing.T) []string {
 	ImportImage(t, ImageHungry, Archive(t, BuildProgram(t, "hungry")), "/hungry")
 	ImportImage(t, ImageStreams, Archive(t, BuildProgram(t, "streamserver")), "/streamserver")
 	ImportImage(t, imageCutoff, Archive(t, BuildProgram(t, "cutoff")), "/cutoff")
-	image := pullable(t)
-	ImageByDigest = image.reference
-	registry := Archive(t, append(BuildProgram(t, "testregistry"), image.files...))
-	ImportImage(t, ImageRegistry, registry, "/testregistry", "-listen", fmt.Sprintf("127.0.0.1:%d", registryPort))
+	ImportImage(t, ImageRegistry, Archive(t, append(BuildProgram(t, "testregistry"), pullable(t, server)...)), "/testregistry", "-listen", fmt.Sprintf("127.0.0.1:%d", registryPort))
 	return []string{ImageGood, ImageNext, ImageCrash, ImageFickle, ImageDeaf, ImageSlow, ImageStreams, imageCutoff, ImageHungry, ImageRegistry}
 }
 
@@ -114,33 +115,45 @@ func ImportImage(t *testing.T, tag string, fileSystem []byte, command ...string)
 	})
 }
 
-// pulled is an image that the registry serves.
-type pulled struct {
-	reference string // by digest
-	files     []File // for the registry's folder
+// pullable gives the files of the registry: the test server as OCI images with digests, which docker import does not give.
+// Each has a layer of its own, since a node pulls no layer that it has.
+func pullable(t *testing.T, server []File) (files []File) {
+	t.Helper()
+	add := func(name string) (reference string, index []byte) {
+		digest, content := ociImage(t, Archive(t, append(slices.Clip(server), File{name: "name", mode: 0o644, content: []byte(name)})))
+		for _, one := range slices.Sorted(maps.Keys(content)) {
+			files = append(files, registryFile(one, content[one]))
+		}
+		index, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": ociMedia + ociIndex, "manifests": []any{map[string]any{
+			"mediaType": ociMedia + ociManifest, "digest": digest, "size": len(content[digest]), "platform": map[string]any{"os": "linux", "architecture": "s390x"},
+		}}})
+		require.NoError(t, err)
+		return fmt.Sprintf("localhost:%d/%s@%s", registryPort, name, digest), index
+	}
+	ImageByDigest, _ = add("testserver")
+	for _, kind := range []string{"limited", "failing", "private", "breaking", "slow"} {
+		ImagesByDigest[kind], _ = add(kind + "/testserver")
+	}
+	_, index := add("foreign/testserver")
+	digest := fmt.Sprintf("sha256:%x", sha256.Sum256(index))
+	ImagesByDigest["foreign"] = fmt.Sprintf("localhost:%d/foreign/testserver@%s", registryPort, digest)
+	file := registryFile(digest, index)
+	file.name += ".index"
+	return append(files, file)
 }
 
-// pullable is the test server as an OCI image with a digest, which docker import does not give.
-func pullable(t *testing.T) pulled {
-	t.Helper()
-	var p pulled
-	digest, content := ociImage(t, Archive(t, BuildProgram(t, "testserver")))
-	for _, one := range slices.Sorted(maps.Keys(content)) {
-		p.files = append(p.files, File{name: "registry/" + strings.Replace(one, ":", "-", 1), mode: 0o644, content: content[one]})
-	}
-	p.reference = fmt.Sprintf("localhost:%d/testserver@%s", registryPort, digest)
-	return p
+func registryFile(digest string, content []byte) File {
+	return File{name: "registry/" + strings.Replace(digest, ":", "-", 1), mode: 0o644, content: content}
 }
 
 // ociImage is a layer with the test server as an OCI image: the digest of its manifest, and what belongs to it by digest.
 func ociImage(t *testing.T, layer []byte) (digest string, content map[string][]byte) {
 	t.Helper()
-	const media = "application/vnd.oci.image."
 	content = map[string][]byte{}
 	add := func(kind string, b []byte) map[string]any {
 		digest := fmt.Sprintf("sha256:%x", sha256.Sum256(b))
 		content[digest] = b
-		return map[string]any{"mediaType": media + kind, "digest": digest, "size": len(b)}
+		return map[string]any{"mediaType": ociMedia + kind, "digest": digest, "size": len(b)}
 	}
 	document := func(v any) []byte {
 		b, err := json.Marshal(v)
@@ -154,12 +167,16 @@ func ociImage(t *testing.T, layer []byte) (digest string, content map[string][]b
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []any{layerOf["digest"]}},
 	})
 	manifest := add(ociManifest, document(map[string]any{
-		"schemaVersion": 2, "mediaType": media + ociManifest, "config": add("config.v1+json", config), "layers": []any{layerOf},
+		"schemaVersion": 2, "mediaType": ociMedia + ociManifest, "config": add("config.v1+json", config), "layers": []any{layerOf},
 	}))
 	return manifest["digest"].(string), content
 }
 
-const ociManifest = "manifest.v1+json"
+const (
+	ociMedia    = "application/vnd.oci.image."
+	ociManifest = "manifest.v1+json"
+	ociIndex    = "index.v1+json"
+)
 
 // DigestOf is the digest in a reference.
 func DigestOf(reference string) string {

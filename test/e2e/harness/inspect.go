@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -150,3 +151,33 @@ var PeerAuthentications = schema.GroupVersionResource{Group: "security.istio.io"
 
 // MutatingWebhookConfigurations is the resource of that kind.
 var MutatingWebhookConfigurations = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingwebhookconfigurations"}
+
+// RunOnNodes runs a pod on each node that its specification allows until it is stopped, or the test is over. It returns when
+// all of them are ready.
+func RunOnNodes(t *testing.T, c *kube.Client, name string, pod map[string]any) (stop func()) {
+	t.Helper()
+	labels := map[string]any{"app": name}
+	pod["tolerations"] = []any{map[string]any{"operator": "Exists"}}
+	pod["terminationGracePeriodSeconds"] = int64(0)
+	Make(t, c, DaemonSets, "default", map[string]any{
+		"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": map[string]any{"name": name},
+		"spec": map[string]any{
+			"selector": map[string]any{"matchLabels": labels},
+			"template": map[string]any{"metadata": map[string]any{"labels": labels}, "spec": pod},
+		},
+	})
+	daemons := Objects(c, DaemonSets, "default")
+	Eventually(t, 5*time.Minute, func(ctx context.Context) error {
+		object, err := daemons.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		wanted, _, _ := unstructured.NestedInt64(object.Object, "status", "desiredNumberScheduled")
+		ready, _, _ := unstructured.NestedInt64(object.Object, "status", "numberReady")
+		if wanted == 0 || ready < wanted {
+			return fmt.Errorf("%d of %d pods of %s are ready", ready, wanted, name)
+		}
+		return nil
+	})
+	return func() { require.NoError(t, daemons.Delete(t.Context(), name, metav1.DeleteOptions{})) }
+}
