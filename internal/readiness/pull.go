@@ -29,7 +29,7 @@ var pullCauses = []pullCause{{
 	words:  []string{"x509:", "http response to https client"},
 	advice: "the nodes do not trust the registry: check its certificate, and how the nodes' container runtime is set up for it",
 }, {
-	words:   []string{"no such host", "server misbehaving", "temporary failure in name resolution"},
+	words:   []string{"no such host", "server misbehaving", "temporary failure"},
 	passing: true,
 	advice:  "the nodes cannot resolve the registry's name: check it in the image's name, and the nodes' DNS",
 }, {

@@ -6,7 +6,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The messages are those of a kubelet 1.36 with containerd 2.
 func TestFailedPull(t *testing.T) {
 	t.Parallel()
 	const (
