@@ -9,17 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newDown is a desk on which make up ran in normal mode.
+// newDown is a checkout with what down.sh needs.
 func newDown(t *testing.T) *desk {
 	t.Helper()
-	d := newDesk(t)
-	for _, script := range []string{"down.sh", "env.sh"} {
-		text, err := os.ReadFile(script)
-		require.NoError(t, err)
-		d.write("scripts/"+script, string(text))
-	}
+	d := newCheckout(t)
+	d.copy("down.sh")
 	d.write("scripts/cluster-remove-image-cache.sh", "#!/bin/sh\n")
-	d.write(".canary/mode", "normal\n")
 	d.write(".canary/passphrase", "secret\n")
 	require.NoError(t, os.Mkdir(filepath.Join(d.project, ".canary", "bin"), 0o755))
 	require.NoError(t, os.Rename(filepath.Join(d.bin, "pulumi"), filepath.Join(d.project, ".canary", "bin", "pulumi")))

@@ -18,9 +18,7 @@ import (
 func newCheckout(t *testing.T) *desk {
 	t.Helper()
 	d := newDesk(t)
-	text, err := os.ReadFile("env.sh")
-	require.NoError(t, err)
-	d.write("scripts/env.sh", string(text))
+	d.copy("env.sh")
 	d.write(".canary/mode", "normal\n")
 	return d
 }

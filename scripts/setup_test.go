@@ -13,11 +13,7 @@ import (
 func newSetup(t *testing.T) *desk {
 	t.Helper()
 	d := newDesk(t)
-	for _, script := range []string{"setup.sh", "env.sh"} {
-		text, err := os.ReadFile(script)
-		require.NoError(t, err)
-		d.write("scripts/"+script, string(text))
-	}
+	d.copy("setup.sh", "env.sh")
 	d.write("scripts/tools.sh", "#!/bin/sh\necho \"tools $*\" >>\"$DESK/calls\"\n")
 	d.write("lab/placeholder", "")
 	for name, script := range map[string]string{

@@ -27,11 +27,7 @@ func newDesk(t *testing.T) *desk {
 	d := &desk{t: t, project: filepath.Join(root, `my "project" $(touch pwned)`), bin: filepath.Join(root, "bin")}
 	require.NoError(t, os.MkdirAll(filepath.Join(d.project, "scripts", "lib"), 0o755))
 	require.NoError(t, os.MkdirAll(d.bin, 0o755))
-	for _, script := range []string{"select-stack.sh", "recover-cluster.sh", "lib/common.sh"} {
-		text, err := os.ReadFile(script)
-		require.NoError(t, err)
-		d.write("scripts/"+script, string(text))
-	}
+	d.copy("select-stack.sh", "recover-cluster.sh", "lib/common.sh")
 	d.write("exported.json", "{}")
 	tool := `#!/bin/sh
 echo "$(basename "$0") $*" >>"$DESK/calls"
@@ -45,6 +41,16 @@ esac
 		require.NoError(t, os.WriteFile(filepath.Join(d.bin, name), []byte(tool), 0o755))
 	}
 	return d
+}
+
+// copy copies scripts of the project.
+func (d *desk) copy(scripts ...string) {
+	d.t.Helper()
+	for _, script := range scripts {
+		text, err := os.ReadFile(script)
+		require.NoError(d.t, err)
+		d.write("scripts/"+script, string(text))
+	}
 }
 
 func (d *desk) write(name, text string) {

@@ -119,25 +119,28 @@ func ImportImage(t *testing.T, tag string, fileSystem []byte, command ...string)
 // Each has a layer of its own, since a node pulls no layer that it has.
 func pullable(t *testing.T, server []File) (files []File) {
 	t.Helper()
-	add := func(name string) (reference string, index []byte) {
+	add := func(name string) (digest string, size int) {
 		digest, content := ociImage(t, Archive(t, append(slices.Clip(server), File{name: "name", mode: 0o644, content: []byte(name)})))
 		for _, one := range slices.Sorted(maps.Keys(content)) {
 			files = append(files, registryFile(one, content[one]))
 		}
-		index, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": ociMedia + ociIndex, "manifests": []any{map[string]any{
-			"mediaType": ociMedia + ociManifest, "digest": digest, "size": len(content[digest]), "platform": map[string]any{"os": "linux", "architecture": "s390x"},
-		}}})
-		require.NoError(t, err)
-		return fmt.Sprintf("localhost:%d/%s@%s", registryPort, name, digest), index
+		return digest, len(content[digest])
 	}
-	ImageByDigest, _ = add("testserver")
+	reference := func(name, digest string) string { return fmt.Sprintf("localhost:%d/%s@%s", registryPort, name, digest) }
+	digest, size := add("testserver")
+	ImageByDigest = reference("testserver", digest)
 	for _, kind := range []string{"limited", "failing", "private", "breaking", "slow"} {
-		ImagesByDigest[kind], _ = add(kind + "/testserver")
+		name := kind + "/testserver"
+		digest, _ := add(name)
+		ImagesByDigest[kind] = reference(name, digest)
 	}
-	_, index := add("foreign/testserver")
-	digest := fmt.Sprintf("sha256:%x", sha256.Sum256(index))
-	ImagesByDigest["foreign"] = fmt.Sprintf("localhost:%d/foreign/testserver@%s", registryPort, digest)
-	file := registryFile(digest, index)
+	index, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": ociMedia + ociIndex, "manifests": []any{map[string]any{
+		"mediaType": ociMedia + ociManifest, "digest": digest, "size": size, "platform": map[string]any{"os": "linux", "architecture": "s390x"},
+	}}})
+	require.NoError(t, err)
+	indexDigest := fmt.Sprintf("sha256:%x", sha256.Sum256(index))
+	ImagesByDigest["foreign"] = reference("foreign/testserver", indexDigest)
+	file := registryFile(indexDigest, index)
 	file.name += ".index"
 	return append(files, file)
 }
