@@ -111,6 +111,7 @@ func TestAgents(t *testing.T) {
 				}
 				require.Len(t, w.Containers, len(names)+2)
 				require.ElementsMatch(t, append(names, "k3d-canary-server-0"), w.Nodes)
+				require.Empty(t, w.Cordoned)
 				w.Log = nil
 			})
 			require.Equal(t, "running", m.succeeds("cluster-state.sh").stdout)
@@ -154,6 +155,10 @@ func TestAgentsAreKept(t *testing.T) {
 			})
 			m.with(tc.settings...).refuses("cluster-agents.sh", tc.says...)
 			require.Equal(t, wholeCluster(), m.everything())
+			m.change(func(w *world) {
+				require.Empty(t, w.Cordoned)
+				require.Equal(t, balanced("k3d-canary-agent-0", "k3d-canary-agent-1"), w.Balanced)
+			})
 		})
 	}
 }

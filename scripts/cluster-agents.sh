@@ -11,11 +11,16 @@ set -eu
 . "$(dirname -- "$0")/lib/cluster.sh"
 
 work=
+drained=
 
+# on_exit lets pods come again to the agents that were drained, and stay.
 on_exit() {
   status=$?
   set +e
   end_k3d
+  for agent in $drained; do
+    kube uncordon "$agent" >/dev/null 2>&1
+  done
   forget_work
   exit "$status"
 }
@@ -69,9 +74,9 @@ add() {
 # drain makes a node's pods move to other nodes.
 drain() {
   log "cluster $CLUSTER_NAME: draining the agent $1"
-  kube drain "$1" --ignore-daemonsets --delete-emptydir-data --timeout=300s >"$work/drain" 2>&1 && return
-  kube uncordon "$1" >/dev/null 2>&1 || :
-  fail "cluster $CLUSTER_NAME: the agent $1 cannot be drained, and stays. kubectl says: $(sed -n '$p' "$work/drain")"
+  drained="$drained $1"
+  kube drain "$1" --ignore-daemonsets --delete-emptydir-data --timeout=300s >"$work/drain" 2>&1 ||
+    fail "cluster $CLUSTER_NAME: the agent $1 cannot be drained, and stays. kubectl says: $(sed -n '$p' "$work/drain")"
 }
 
 # balance lets the load balancer send to these agents and to no others. k3d itself does so for servers only, and with a name
@@ -86,13 +91,15 @@ balance() {
     !done { for (i = 1; i <= n; i++) printf "%s- %s\n", substr($0, 1, at - 1), agents[i]; done = 1 }
   ' - "$work/values" >"$work/wanted"
   [ "$(cat "$work/values")" != "$(cat "$work/wanted")" ] || return 0
-  chmod 644 "$work/wanted"
+  chmod 644 "$work/values" "$work/wanted"
   before=$(times_balanced)
   docker cp "$work/wanted" "$balancer:$values" >/dev/null
   waited=0
   until [ "$(times_balanced)" -gt "$before" ]; do
-    [ "$waited" -lt "${CLUSTER_READY_SECONDS:-60}" ] ||
+    if [ "$waited" -ge "${CLUSTER_READY_SECONDS:-60}" ]; then
+      docker cp "$work/values" "$balancer:$values" >/dev/null || : # else the next run takes it for done
       fail "cluster $CLUSTER_NAME: its load balancer does not take on the agents $*; what it says: docker logs $balancer"
+    fi
     sleep 1
     waited=$((waited + 1))
   done
@@ -157,5 +164,6 @@ if [ -n "$surplus" ]; then
     docker rm --force --volumes "$agent" >/dev/null
     kube delete node "$agent" --wait=false >/dev/null
   done
+  drained=
 fi
 agents

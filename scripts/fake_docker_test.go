@@ -114,13 +114,24 @@ func (w *world) kubectl(args []string) error {
 		return nil
 	case "delete node":
 		w.Nodes = slices.DeleteFunc(w.Nodes, func(one string) bool { return one == args[2] })
+		w.uncordon(args[2])
 	}
-	if args[0] == "drain" && os.Getenv("FAKE_DRAIN") == "fail" {
-		fmt.Fprintln(os.Stderr, "evicting pod app/app-0")
-		return errors.New("cannot evict pod app-0: global timeout reached: 5m0s")
+	switch args[0] {
+	case "drain":
+		w.Cordoned = append(w.Cordoned, args[1])
+		if os.Getenv("FAKE_DRAIN") == "fail" {
+			fmt.Fprintln(os.Stderr, "evicting pod app/app-0")
+			return errors.New("cannot evict pod app-0: global timeout reached: 5m0s")
+		}
+	case "uncordon":
+		w.uncordon(args[1])
 	}
 	w.Log = append(w.Log, strings.Join(args, " "))
 	return nil
+}
+
+func (w *world) uncordon(node string) {
+	w.Cordoned = slices.DeleteFunc(w.Cordoned, func(one string) bool { return one == node })
 }
 
 // copyBalanced copies the file of the load balancer out of its container, or into it.

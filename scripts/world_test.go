@@ -22,6 +22,7 @@ type world struct {
 	NextID     int
 
 	Nodes      []string // that the API server knows
+	Cordoned   []string // the nodes that get no pods
 	Balanced   string   // the file of the load balancer
 	Balancings int      // how often it was taken on
 	Log        []string // of what was done to the cluster
@@ -97,7 +98,7 @@ func (w *world) everything() []string {
 	return all
 }
 
-// change lets one process at a time read and change the world kept in folder.
+// change lets one process at a time read and change the world kept in folder. What it did before it failed stays.
 func change(folder string, with func(*world) error) error {
 	lock, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -116,14 +117,12 @@ func change(folder string, with func(*world) error) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := with(w); err != nil {
-		return err
-	}
+	failed := with(w)
 	text, err = json.Marshal(w)
-	if err != nil {
-		return err
+	if err == nil {
+		err = os.WriteFile(file, text, 0o600)
 	}
-	return os.WriteFile(file, text, 0o600)
+	return errors.Join(failed, err)
 }
 
 // flags splits a command line: values by flag name, and the rest.
