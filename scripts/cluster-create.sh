@@ -53,7 +53,8 @@ create() {
   fi
   half_made=yes
   k3d_in_background cluster create "$CLUSTER_NAME" --config "$work/k3d.yaml" \
-    --runtime-label "canary.cluster-id=$CLUSTER_ID@all" ||
+    --runtime-label "canary.cluster-id=$CLUSTER_ID@all" \
+    --runtime-label "canary.cluster-image-cache=${IMAGE_CACHE_FROM:-off}@all" ||
     fail "cluster $CLUSTER_NAME: it could not be created, and what was made of it is removed. k3d says: $(first_k3d_error)"
   half_made=
   [ -z "$join_pid" ] || check_image_cache
@@ -142,8 +143,17 @@ port_holder() {
   fi
 }
 
-# check_settings refuses settings that the cluster was not made with: it cannot take them on, and it is in use.
+# check_settings refuses settings that the cluster was not made with: it cannot take them on, and it is in use. Another cache of
+# images, which no cluster needs, it only tells of.
 check_settings() {
+  cache=$(cluster_label canary.cluster-image-cache)
+  case $cache in
+    '' | "${IMAGE_CACHE_FROM:-off}") ;;
+    *)
+      log "cluster $CLUSTER_NAME: imageCache is ${IMAGE_CACHE_FROM:-off} now, and a living cluster keeps the one that it was made" \
+        "with, $cache: to have the other: pulumi destroy, then pulumi up; to keep this one: pulumi config set imageCache $cache"
+      ;;
+  esac
   made_with=$(cluster_label canary.cluster-settings)
   case $made_with in
     agents=*) made_with=${made_with#* } ;; # made before these could change: see cluster-agents.sh

@@ -117,6 +117,36 @@ func TestClusterWithoutImageCache(t *testing.T) {
 	}
 }
 
+func TestLivingClusterKeepsItsImageCache(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ made, now, told string }{
+		"the same":    {hub, hub, ""},
+		"still off":   {"", "", ""},
+		"another":     {hub, "http://mirror:5000", "imageCache is http://mirror:5000 now, and a living cluster keeps the one that it was made with, " + hub},
+		"off":         {hub, "", "imageCache is off now"},
+		"it was off":  {"", hub, "to have the other: pulumi destroy, then pulumi up; to keep this one: pulumi config set imageCache off"},
+		"from before": {"unknown", hub, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := withCache(newMachine(t))
+			m.with("IMAGE_CACHE_FROM=" + tc.made)
+			server := m.succeeds("cluster-create.sh").stdout
+			if tc.made == "unknown" {
+				m.change(func(w *world) { delete(w.find("k3d-canary-server-0").Labels, "canary.cluster-image-cache") })
+			}
+			m.calls("k3d")
+			got := m.with("IMAGE_CACHE_FROM="+tc.now, "PULUMI_COMMAND_STDOUT="+server).succeeds("cluster-create.sh")
+			require.Equal(t, server, got.stdout)
+			require.Empty(t, m.calls("k3d"))
+			if tc.told == "" {
+				require.NotContains(t, got.stderr, "imageCache")
+			}
+			require.Contains(t, got.stderr, tc.told)
+		})
+	}
+}
+
 func TestImageCacheStaysAfterAFailedCreate(t *testing.T) {
 	t.Parallel()
 	m := withCache(newMachine(t)).with("FAKE_CREATE=fail")

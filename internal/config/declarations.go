@@ -208,7 +208,7 @@ var declarations = []declaration{{
 	example: strconv.Itoa(defaultRegistryPort + 1),
 }, {
 	Key: Key{"imageCache", dockerHub,
-		"Registry that the images of docker.io come from, through a cache on this machine that all k3d clusters share, and that pulumi destroy keeps: an http or https URL without a path, or " + noImageCache + " for no cache. A cluster takes it on only when it is made."},
+		"Registry that the images of docker.io come from, through a cache on this machine that all k3d clusters share, and that pulumi destroy keeps: an http or https URL without a path, or " + noImageCache + " for no cache. A living cluster keeps the one that it was made with, and pulumi up says so."},
 	rule: rule{noImageCache + ", or an http or https URL of a registry without path and credentials, in lower case", setImageCache},
 }, {
 	Key: Key{"metricsServer", "false",

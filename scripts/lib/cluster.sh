@@ -3,10 +3,11 @@
 #
 # Docker's labels are the record of what exists. k3d puts app=k3d, k3d.cluster=<name> and k3d.role=<role> on every
 # container; ours are
-#   canary.cluster-id        the id that the stack made for its cluster: whose container it is
-#   canary.cluster-nodes     how many containers it was made with
-#   canary.cluster-settings  the settings it was made with, as words key=value
-#   canary.cluster-stack     the stack's name, for messages
+#   canary.cluster-id           the id that the stack made for its cluster: whose container it is
+#   canary.cluster-nodes        how many containers it was made with
+#   canary.cluster-settings     the settings it was made with, as words key=value
+#   canary.cluster-stack        the stack's name, for messages
+#   canary.cluster-image-cache  the imageCache that it was made with; clusters from before there was this label have none
 # k3d puts none of ours on a network, an image volume, its tools container and a registry: see remove_leftovers.
 #
 # Everything is passed by environment variable. Progress goes to stderr: stdout is the result that Pulumi records.
