@@ -137,7 +137,10 @@ func waiting(status corev1.ContainerStatus, events []corev1.Event) (finding, boo
 		f.advice = "correct the image's name"
 	case "ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed":
 		f.kind, f.patience = kindPull, pullPatience
-		if event := last(about(events, status.Name), "Failed"); event != nil && strings.Contains(event.Message, "pull") {
+		pulls := slices.DeleteFunc(about(events, status.Name), func(event corev1.Event) bool {
+			return !strings.Contains(event.Message, "pull") // as "Error: ImagePullBackOff", without a cause
+		})
+		if event := last(pulls, "Failed"); event != nil {
 			f.message = event.Message // the kubelet's status often says only "back-off"
 		}
 		cause := pullCauseOf(f.message)

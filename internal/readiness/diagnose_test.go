@@ -66,6 +66,11 @@ func TestDiagnose(t *testing.T) {
 			[]corev1.Event{event(warning, "Failed", "Error: ImagePullBackOff", 1), event(warning, "Failed", notFound, 2)},
 			finding{kind: kindPull, container: "app", reason: "ImagePullBackOff", message: notFound, patience: 0},
 		},
+		"the cause is in the last event but one": {
+			podWith(waitingFor("ImagePullBackOff", `Back-off pulling image "nginx:none"`)),
+			[]corev1.Event{event(warning, "Failed", `Failed to pull image "nginx:none": i/o timeout`, 1), event(warning, "Failed", notFound, 2), event(warning, "Failed", "Error: ImagePullBackOff", 3)},
+			finding{kind: kindPull, container: "app", reason: "ImagePullBackOff", message: notFound, patience: 0},
+		},
 		"registry does not answer": {
 			podWith(waitingFor("ImagePullBackOff", "dial tcp 10.0.0.1:443: i/o timeout")), nil,
 			finding{kind: kindPull, container: "app", reason: "ImagePullBackOff", message: "dial tcp 10.0.0.1:443: i/o timeout", patience: pullPatience},
