@@ -73,15 +73,31 @@ func virtualService(ctx context.Context, c *kube.Client, app App) (*unstructured
 	return object, nil
 }
 
+// HTTPRoute is what an HTTP route of a VirtualService says of the split.
+type HTTPRoute struct {
+	Route []struct {
+		Destination struct {
+			Subset string `json:"subset"`
+		} `json:"destination"`
+		Weight int32 `json:"weight"`
+	} `json:"route"`
+}
+
 // SplitRoutes are the HTTP routes of a VirtualService but those that a header leads to
 // the canary alone.
-func SplitRoutes(object map[string]any) []any {
+func SplitRoutes(object map[string]any) ([]HTTPRoute, error) {
 	spec, _ := object["spec"].(map[string]any)
 	routes, _ := spec["http"].([]any)
-	return slices.DeleteFunc(slices.Clone(routes), func(route any) bool {
+	data, err := json.Marshal(slices.DeleteFunc(slices.Clone(routes), func(route any) bool {
 		fields, _ := route.(map[string]any)
 		return canaryAlone(fields)
-	})
+	}))
+	if err != nil {
+		return nil, err
+	}
+	var split []HTTPRoute
+	err = json.Unmarshal(data, &split)
+	return split, err
 }
 
 // canaryAlone reports whether an HTTP route is for requests with a header alone, and has
@@ -102,19 +118,8 @@ func canaryAlone(route map[string]any) bool {
 // splitOf finds the split in a VirtualService: the weights of the first of its
 // SplitRoutes that leads to a subset.
 func splitOf(object map[string]any) (Split, error) {
-	data, err := json.Marshal(SplitRoutes(object))
+	routes, err := SplitRoutes(object)
 	if err != nil {
-		return Split{}, err
-	}
-	var routes []struct {
-		Route []struct {
-			Destination struct {
-				Subset string `json:"subset"`
-			} `json:"destination"`
-			Weight int32 `json:"weight"`
-		} `json:"route"`
-	}
-	if err := json.Unmarshal(data, &routes); err != nil {
 		return Split{}, err
 	}
 	for _, http := range routes {

@@ -1,7 +1,6 @@
 package traffic
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -59,37 +58,23 @@ func FormatPercent(percent float64) string {
 	return strconv.FormatFloat(math.Round(percent*100)/100, 'f', -1, 64)
 }
 
-// httpRoute is a route of a VirtualService.
-type httpRoute struct {
-	Route []struct {
-		Destination struct {
-			Subset string `json:"subset"`
-		} `json:"destination"`
-		Weight int64 `json:"weight"`
-	} `json:"route"`
-}
-
 // ParseSplit reads the split from a VirtualService object as the API server
 // gives it: that of all its routes but those that a header leads to the canary
 // alone. Envoy ignores the weight of a lone destination, and so does this.
 func ParseSplit(object map[string]any) (Split, error) {
-	data, err := json.Marshal(release.SplitRoutes(object))
+	routes, err := release.SplitRoutes(object)
 	if err != nil {
-		return nil, err
-	}
-	var routes []httpRoute
-	if err := json.Unmarshal(data, &routes); err != nil {
 		return nil, err
 	}
 	if len(routes) == 0 {
 		return nil, errors.New("it has no HTTP route with a split")
 	}
-	first, err := routes[0].split()
+	first, err := splitOf(routes[0])
 	if err != nil {
 		return nil, err
 	}
 	for _, route := range routes[1:] {
-		other, err := route.split()
+		other, err := splitOf(route)
 		if err != nil {
 			return nil, err
 		}
@@ -100,16 +85,16 @@ func ParseSplit(object map[string]any) (Split, error) {
 	return first, nil
 }
 
-func (r httpRoute) split() (Split, error) {
+func splitOf(route release.HTTPRoute) (Split, error) {
 	var split Split
-	for _, destination := range r.Route {
+	for _, destination := range route.Route {
 		if destination.Destination.Subset == "" {
 			return nil, errors.New("a destination of it has no subset")
 		}
 		if destination.Weight < 0 {
 			return nil, fmt.Errorf("its weight for subset %s is %d", destination.Destination.Subset, destination.Weight)
 		}
-		split = append(split, Share{Subset: destination.Destination.Subset, Weight: destination.Weight})
+		split = append(split, Share{Subset: destination.Destination.Subset, Weight: int64(destination.Weight)})
 	}
 	if len(split) == 1 {
 		split[0].Weight = 1
