@@ -3,11 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,12 +17,6 @@ import (
 	"canary/internal/promotion/live"
 	"canary/internal/release"
 	"canary/internal/stack"
-)
-
-// Exit codes of promote, besides exitCannot.
-const (
-	exitTakenBack = 4
-	exitHeld      = 5
 )
 
 // promotionCluster is what a promotion needs of the cluster.
@@ -300,141 +292,4 @@ func (p *promoteCommand) run(ctx context.Context) error {
 func (p *promoteCommand) drawn(record *promotion.Record) bool {
 	typed := record.Manual && p.env.keyboard != nil
 	return p.env.screen != nil && !typed && !p.plain && p.output == outputTable && p.env.getenv("TERM") != "dumb"
-}
-
-// known is what the stack knows of its last promotion.
-type known struct {
-	record *promotion.Record // nil is that there is none
-	done   bool              // the update of its stage
-	last   map[string]stack.Value
-}
-
-func recorded(ctx context.Context, updater updater, settings map[string]stack.Value) (k known, err error) {
-	if k.last, k.done, err = updater.Last(ctx); err != nil {
-		return k, err
-	}
-	if k.record, err = promotion.ParseRecord(k.last[promotion.Key].Text); err != nil || k.record != nil {
-		return k, err
-	}
-	// An update that was killed is in no history.
-	k.done = false
-	k.record, err = promotion.ParseRecord(settings[promotion.Key].Text)
-	return k, err
-}
-
-// record is the promotion to run, by the one that the stack knows.
-func (p *promoteCommand) record(record *promotion.Record, settings map[string]stack.Value) (*promotion.Record, error) {
-	if record.UnderWay() && record.By.Runs() {
-		return nil, fmt.Errorf("%v promotes %s since %s and is at stage %d; `canary status --watch` shows it, and `canary rollback` ends it",
-			record.By, record.Image, record.Begun.Format(time.DateTime), record.Stage+1)
-	}
-	switch {
-	case p.resume && !record.UnderWay():
-		return nil, errors.New("no promotion was interrupted: `canary promote --image IMAGE` begins one")
-	case p.resume:
-		record.Interrupted, record.By = record.By, promotion.Me()
-		switch given := p.plan.Prometheus; {
-		case given == nil:
-		case record.Prometheus == nil:
-			return nil, errors.New("this promotion was planned without --prometheus, and goes on as it was planned")
-		default:
-			record.Prometheus.Address = given.Address
-		}
-		return record, nil
-	case record.UnderWay():
-		return nil, fmt.Errorf("%v has promoted %s since %s, was interrupted at stage %d, or still runs on its machine: "+
-			"`canary promote --resume` goes on with it, and `canary rollback` ends it", record.By, record.Image, record.Begun.Format(time.DateTime), record.Stage+1)
-	}
-	if err := promotion.Ready(settings); err != nil {
-		return nil, err
-	}
-	now := p.env.now()
-	return &promotion.Record{Plan: p.plan, ID: strconv.FormatInt(now.UnixNano(), 36), By: promotion.Me(), Begun: now.UTC().Truncate(time.Second)}, nil
-}
-
-// planned is the plan as --output json has it.
-type planned struct {
-	Time      time.Time      `json:"time"`
-	Stage     string         `json:"stage"` // "plan"
-	App       string         `json:"app"`
-	Promotion string         `json:"promotion"`
-	Plan      promotion.Plan `json:"plan"`
-	Stages    []plannedStage `json:"stages"`
-}
-
-type plannedStage struct {
-	Name   string `json:"name"`
-	Weight string `json:"weight"`
-	Judged bool   `json:"judged"`
-	Done   bool   `json:"done"`
-}
-
-// show prints the plan.
-func (p *promoteCommand) show(record *promotion.Record, stages []promotion.Stage, app release.App) {
-	plan := planned{Time: p.env.now(), Stage: "plan", App: app.Namespace + "/" + app.Name, Promotion: record.ID, Plan: record.Plan}
-	for i, stage := range stages {
-		plan.Stages = append(plan.Stages, plannedStage{stage.Name, stage.Weight, stage.Bake && record.Bake > 0, i < record.Stage})
-	}
-	p.object(plan)
-	p.say(fmt.Sprintf("promote %s as %s/%s:", record.Image, app.Namespace, app.Name))
-	if record.Prometheus != nil {
-		p.say("     the requests are counted by Prometheus at " + record.Prometheus.Address)
-	}
-	if len(record.Failures) > 0 {
-		p.say("     failures are answers with the status " + strings.Join(record.Failures, ", "))
-	}
-	for i, stage := range plan.Stages {
-		line := fmt.Sprintf("%3d. %s", i+1, stage.Name)
-		if stage.Judged {
-			line += fmt.Sprintf(", judged for %v", record.Bake)
-		}
-		if stage.Done {
-			line += " (done)"
-		}
-		p.say(line)
-	}
-}
-
-// end says how the promotion ended.
-func (p *promoteCommand) end(err error, took time.Duration) error {
-	takenBack, held := new(promotion.TakenBackError), new(promotion.HeldError)
-	event := promotion.Event{Time: p.env.now(), Stage: "end", Seconds: took.Seconds(), Outcome: promotion.Promoted}
-	defer func() { p.event(event) }()
-	switch {
-	case err == nil:
-		p.say(fmt.Sprintf("promoted after %.1f s; the stack's file has changed: commit it", took.Seconds()))
-		return nil
-	case errors.As(err, &takenBack):
-		event.Outcome, event.Reason = promotion.TakenBack, takenBack.Reason
-		p.say("taken back after " + fmt.Sprintf("%.1f s: ", took.Seconds()) + takenBack.Reason)
-		return exitCode(exitTakenBack)
-	case errors.As(err, &held):
-		event.Outcome, event.Reason = promotion.Held, held.Reason
-		p.say(held.Reason + "\n`canary promote --resume` goes on with it, and `canary rollback` takes the requests from the canary")
-		return exitCode(exitHeld)
-	}
-	event.Outcome, event.Reason = promotion.Failed, err.Error()
-	return err
-}
-
-func (p *promoteCommand) say(line string) {
-	p.printing.Lock()
-	defer p.printing.Unlock()
-	switch {
-	case p.view != nil:
-		p.view.Say(line)
-	case p.output == outputTable:
-		fmt.Fprintln(p.env.stdout, line)
-	}
-}
-
-func (p *promoteCommand) event(event promotion.Event) { p.object(event) }
-
-// object is for programs.
-func (p *promoteCommand) object(object any) {
-	p.printing.Lock()
-	defer p.printing.Unlock()
-	if p.output == outputJSON {
-		_ = json.NewEncoder(p.env.stdout).Encode(object)
-	}
 }
