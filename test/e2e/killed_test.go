@@ -3,11 +3,11 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,51 +118,60 @@ func (k *killing) record(t *testing.T, args []string) []string {
 		said, _ := os.ReadFile(log)
 		require.NoError(t, err, "%s", said)
 	}
-	boundaries := slices.Compact(boundariesOf(t, events))
+	boundaries := slices.Compact(events.boundaries(t))
 	t.Logf("boundaries: %s", strings.Join(boundaries, ", "))
 	return boundaries
 }
 
-// begin starts a command, and gives the files that get what it prints and the engine's events.
-func (k *killing) begin(t *testing.T, args []string) (cmd *exec.Cmd, log, events string) {
+// begin starts a command, and gives the file that gets what it prints, and the engine's events.
+func (k *killing) begin(t *testing.T, args []string) (cmd *exec.Cmd, log string, events *eventLog) {
 	t.Helper()
-	events = filepath.Join(t.TempDir(), "events")
-	cmd, log = startPulumi(t, k.Project, append(slices.Clone(args), "--event-log", events)...)
+	events = &eventLog{file: filepath.Join(t.TempDir(), "events")}
+	cmd, log = startPulumi(t, k.Project, append(slices.Clone(args), "--event-log", events.file)...)
 	return cmd, log, events
 }
 
-// boundariesOf reads what has begun and ended of changes to resources, in the order of the events.
-func boundariesOf(t *testing.T, file string) []string {
+// eventLog is the file that the engine writes its events to, one a line.
+type eventLog struct {
+	file  string
+	read  int64 // bytes
+	known []string
+}
+
+// boundaries are what has begun and ended of changes to resources, in the order of the events. It reads on from where it was.
+func (l *eventLog) boundaries(t *testing.T) []string {
 	t.Helper()
-	text, err := os.ReadFile(file)
+	file, err := os.Open(l.file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	require.NoError(t, err)
-	var boundaries []string
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, 10<<20)
-	for lines.Scan() {
+	defer file.Close()
+	_, err = file.Seek(l.read, io.SeekStart)
+	require.NoError(t, err)
+	text, err := io.ReadAll(file)
+	require.NoError(t, err)
+	text = text[:bytes.LastIndexByte(text, '\n')+1] // the rest is being written
+	l.read += int64(len(text))
+	for line := range bytes.Lines(text) {
 		type step struct{ Metadata struct{ Op, URN string } }
 		var event struct {
 			PreludeEvent                      *struct{}
 			ResourcePreEvent, ResOutputsEvent *step
 		}
-		if json.Unmarshal(lines.Bytes(), &event) != nil {
-			continue // it is being written
-		}
+		require.NoError(t, json.Unmarshal(line, &event))
 		for when, s := range map[string]*step{"before": event.ResourcePreEvent, "after": event.ResOutputsEvent} {
 			if s != nil && s.Metadata.Op != "same" {
 				parts := strings.Split(s.Metadata.URN, "::")
 				kind := parts[len(parts)-2]
-				boundaries = append(boundaries, fmt.Sprintf("%s the %s of %s %s", when, s.Metadata.Op, kind[strings.LastIndexAny(kind, ":$/")+1:], parts[len(parts)-1]))
+				l.known = append(l.known, fmt.Sprintf("%s the %s of %s %s", when, s.Metadata.Op, kind[strings.LastIndexAny(kind, ":$/")+1:], parts[len(parts)-1]))
 			}
 		}
 		if event.PreludeEvent != nil {
-			boundaries = append(boundaries, "at its begin")
+			l.known = append(l.known, "at its begin")
 		}
 	}
-	return boundaries
+	return l.known
 }
 
 // kill runs a command, and kills the victim once the boundary is reached.
@@ -171,12 +180,12 @@ func (k *killing) kill(t *testing.T, what string, args []string, boundary string
 	cmd, _, events := k.begin(t, args)
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
-	for deadline := time.Now().Add(3 * time.Minute); !slices.Contains(boundariesOf(t, events), boundary); {
+	for deadline := time.Now().Add(3 * time.Minute); !slices.Contains(events.boundaries(t), boundary); {
 		require.True(t, time.Now().Before(deadline), "%s was not reached", boundary)
 		select {
 		case err := <-exited:
 			exited <- err
-			require.Contains(t, boundariesOf(t, events), boundary, "%v", err)
+			require.Contains(t, events.boundaries(t), boundary, "%v", err)
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
