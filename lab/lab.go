@@ -97,6 +97,9 @@ func (l *lab) start(ctx context.Context) error {
 	if err := l.engine.Load(ctx, filepath.Join(parts["images"], "engine"), func(s string) { l.say("%s", s) }); err != nil {
 		return err
 	}
+	if err := l.nodeImage(ctx, parts); err != nil {
+		return err
+	}
 	charts := l.charts(parts["charts"])
 	if err := charts.Start(ctx); err != nil {
 		return err
@@ -110,8 +113,28 @@ func (l *lab) start(ctx context.Context) error {
 	return l.writeStackFile()
 }
 
+// nodeImage gives the engine the node image that was built, which has the images of pods; with LAB_REGISTRY=1 one that
+// pulls them from a registry.
+func (l *lab) nodeImage(ctx context.Context, parts map[string]string) error {
+	images := parts["images"]
+	id, err := os.ReadFile(filepath.Join(images, "engine", build.ArchiveName(l.names.K3sImage)+".id"))
+	if err != nil {
+		return err
+	}
+	if os.Getenv("LAB_REGISTRY") != "1" {
+		return l.engine.Tag(ctx, string(id), l.names.K3sImage)
+	}
+	registry := l.registry(filepath.Join(parts["registry"], "registry"))
+	l.say("starting the registry at %s", registry.Address)
+	hosts, err := registry.Start(ctx, filepath.Join(images, "pods", "all"), filepath.Join(images, "pods", "agent"))
+	if err != nil {
+		return err
+	}
+	return l.engine.Extend(ctx, string(id), l.names.K3sImage, "LAB_REGISTRY", l.engine.Bridge.IP()+" "+strings.Join(hosts, " "), registry.Certificate())
+}
+
 func (l *lab) stop(ctx context.Context, purge bool) error {
-	err := errors.Join(l.charts("").Stop(ctx), l.engine.Stop(ctx))
+	err := errors.Join(l.charts("").Stop(ctx), l.registry("").Stop(ctx), l.engine.Stop(ctx))
 	if err == nil && purge {
 		err = l.engine.Purge()
 	}
@@ -130,6 +153,10 @@ func (l *lab) env(w io.Writer) error {
 
 func (l *lab) charts(dir string) *engine.Charts {
 	return &engine.Charts{Run: l.run, Log: filepath.Join(l.engine.Data, "charts.log"), Dir: dir}
+}
+
+func (l *lab) registry(program string) *engine.Registry {
+	return &engine.Registry{Program: program, Data: filepath.Join(l.engine.Data, "registry"), Run: l.run, Address: l.engine.Bridge.IP() + ":443"}
 }
 
 func (l *lab) say(format string, args ...any) {

@@ -15,13 +15,13 @@ import (
 var nodeVolumes = []string{"/var/lib/kubelet", "/var/lib/rancher/k3s", "/var/lib/cni", "/var/lib/containerd", "/var/log"}
 
 // makeImages writes the images of the Docker engine to engine/, with the id of each beside it. The images
-// that pods run are inside the node image, where the node imports them from.
+// that pods run are in layouts below pods/, and inside the node image, where the node imports them from.
 func makeImages(r *Recipe, n Names) error {
 	b := images{
 		root: filepath.Join(r.Of("rootfs"), "root"), node: r.Of("node"), cluster: r.Of("cluster"), envoy: r.Of("envoy"),
 		metricsServer: r.Of("metrics-server"), podinfo: r.Of("podinfo"), registry: r.Of("registry"), names: n,
 	}
-	preload := filepath.Join(r.Out, "preload")
+	pods := filepath.Join(r.Out, "pods")
 	for dir, specs := range map[string][]func() (image.Spec, error){
 		"all":   {b.pause, b.coreDNS, b.metricsServerImage},
 		"agent": {b.pilot, b.proxy, b.nginx, b.podInfo},
@@ -31,19 +31,19 @@ func makeImages(r *Recipe, n Names) error {
 			if err != nil {
 				return err
 			}
-			if err := image.AppendToLayout(filepath.Join(preload, dir), spec); err != nil {
+			if err := image.AppendToLayout(filepath.Join(pods, dir), spec); err != nil {
 				return err
 			}
 		}
 	}
 	for _, spec := range []func() (image.Spec, error){
-		func() (image.Spec, error) { return b.nodeImage(preload) }, b.loadBalancer, b.tools, b.registryImage,
+		func() (image.Spec, error) { return b.nodeImage(pods) }, b.loadBalancer, b.tools, b.registryImage,
 	} {
 		if err := write(filepath.Join(r.Out, "engine"), spec); err != nil {
 			return err
 		}
 	}
-	return os.RemoveAll(preload)
+	return nil
 }
 
 func write(dir string, describe func() (image.Spec, error)) error {
@@ -51,12 +51,17 @@ func write(dir string, describe func() (image.Spec, error)) error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(dir, strings.NewReplacer("/", "_", ":", "_").Replace(spec.Ref)+".tar")
+	file := filepath.Join(dir, ArchiveName(spec.Ref))
 	id, err := image.Write(file, spec)
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(file+".id", []byte(id), 0o644)
+}
+
+// ArchiveName is the file of an image of the Docker engine.
+func ArchiveName(ref string) string {
+	return strings.NewReplacer("/", "_", ":", "_").Replace(ref) + ".tar"
 }
 
 type images struct {
@@ -174,7 +179,7 @@ func (b images) podInfo() (image.Spec, error) {
 	}, nil
 }
 
-func (b images) nodeImage(preload string) (image.Spec, error) {
+func (b images) nodeImage(pods string) (image.Spec, error) {
 	volumes := map[string]struct{}{}
 	for _, v := range nodeVolumes {
 		volumes[v] = struct{}{}
@@ -190,7 +195,7 @@ func (b images) nodeImage(preload string) (image.Spec, error) {
 				// k3d's entry point traps signals by name, which dash does not know.
 				{Path: "usr/bin/sh", Link: "bash"},
 			},
-			{{Path: "images", Source: preload}},
+			{{Path: "images", Source: pods}},
 		},
 		Config: v1.Config{
 			Entrypoint: []string{"/bin/k3s"}, Cmd: []string{"agent"}, Volumes: volumes,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"strings"
 )
 
 // Bridge is a network interface of this machine for an engine's containers.
@@ -19,6 +20,12 @@ type Bridge struct {
 func NewBridge(id string) Bridge {
 	sum := sha256.Sum256([]byte(id))
 	return Bridge{Name: "canary-" + id, Address: fmt.Sprintf("10.213.%d.%d/28", sum[0], sum[1]&^15+1)}
+}
+
+// IP is the address of this machine there.
+func (b Bridge) IP() string {
+	ip, _, _ := strings.Cut(b.Address, "/")
+	return ip
 }
 
 func (b Bridge) exists() bool {

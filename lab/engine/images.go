@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +34,47 @@ func (e *Engine) Load(ctx context.Context, dir string, progress func(string)) er
 		if out, err := e.docker(ctx, "load", "--quiet", "--input", archive).CombinedOutput(); err != nil {
 			return fmt.Errorf("docker load %s: %w: %s", archive, err, out)
 		}
+	}
+	return nil
+}
+
+// Tag gives a name to an image that the engine holds.
+func (e *Engine) Tag(ctx context.Context, id, name string) error {
+	if out, err := e.docker(ctx, "tag", id, name).CombinedOutput(); err != nil {
+		return fmt.Errorf("docker tag %s %s: %w: %s", id, name, err, out)
+	}
+	return nil
+}
+
+// Extend makes an image called name: that with the id, an environment variable, and a certificate that it trusts.
+func (e *Engine) Extend(ctx context.Context, id, name, variable, value, certificate string) error {
+	text, err := os.ReadFile(certificate)
+	if err != nil {
+		return err
+	}
+	var files bytes.Buffer
+	w := tar.NewWriter(&files)
+	for file, content := range map[string]string{
+		"Dockerfile":  fmt.Sprintf("FROM %s\nENV %s=%q\nCOPY trusted.pem /etc/ssl/certs/\n", id, variable, value),
+		"trusted.pem": string(text),
+	} {
+		// Always the same time, and so the same image.
+		err := w.WriteHeader(&tar.Header{Name: file, Mode: 0o644, Size: int64(len(content))})
+		if err == nil {
+			_, err = io.WriteString(w, content)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	cmd := e.docker(ctx, "build", "--quiet", "--tag", name, "-")
+	cmd.Env = append(cmd.Env, "DOCKER_BUILDKIT=0")
+	cmd.Stdin = &files
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("docker build %s: %w: %s", name, err, out)
 	}
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -52,28 +51,6 @@ func Write(file string, spec Spec) (id string, err error) {
 	}
 	return digest.String(), nil
 }
-
-// AppendToLayout makes the image and adds it to the OCI image layout in dir, from which a node takes its
-// layers without a copy. spec.Ref is the full name, with the registry's host.
-func AppendToLayout(dir string, spec Spec) error {
-	img, err := spec.image()
-	if err != nil {
-		return fmt.Errorf("image %s: %w", spec.Ref, err)
-	}
-	p, err := layout.FromPath(dir)
-	if err != nil {
-		if p, err = layout.Write(dir, empty.Index); err != nil {
-			return err
-		}
-	}
-	if err := p.AppendImage(img, layout.WithAnnotations(map[string]string{nameAnnotation: spec.Ref})); err != nil {
-		return fmt.Errorf("image %s: add to %s: %w", spec.Ref, dir, err)
-	}
-	return nil
-}
-
-// nameAnnotation is where containerd looks for an image's full name in a layout's index.
-const nameAnnotation = "io.containerd.image.name"
 
 // image stacks the layers. They are stored uncompressed: what never crosses a network is only slowed by it.
 func (s Spec) image() (v1.Image, error) {

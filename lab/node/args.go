@@ -19,6 +19,7 @@ type options struct {
 	url              string // of the server to join; K3S_URL
 	token            string // K3S_TOKEN
 	kubeconfigOutput string // where to put a copy of the kubeconfig; K3S_KUBECONFIG_OUTPUT, "" = nowhere
+	registry         string // address and names, as in a hosts file, of a registry with the images that else are preloaded; LAB_REGISTRY
 
 	taints        []taint
 	labels        []string            // key=value, put on the node when it registers
@@ -68,7 +69,7 @@ var components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "
 // a flag that is not known is no problem, since k3s has many that change nothing here.
 func parseOptions(args []string, getenv func(string) string) (options, error) {
 	o := options{
-		url: getenv("K3S_URL"), token: getenv("K3S_TOKEN"), kubeconfigOutput: getenv("K3S_KUBECONFIG_OUTPUT"),
+		url: getenv("K3S_URL"), token: getenv("K3S_TOKEN"), kubeconfigOutput: getenv("K3S_KUBECONFIG_OUTPUT"), registry: getenv("LAB_REGISTRY"),
 		componentArgs: map[string][]string{},
 	}
 	if len(args) == 0 || (args[0] != roleServer && args[0] != roleAgent) {

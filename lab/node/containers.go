@@ -45,7 +45,7 @@ func newContainers() containers {
 }
 
 // runContainers starts containerd and gives it the preloaded images: those in all/ on every node,
-// those in agent/ where workloads run.
+// those in agent/ where workloads run. With a registry there are none, and pods pull theirs.
 func (n *node) runContainers(ctx context.Context, c containers) error {
 	if n.fresh {
 		if err := forgetAddresses(n.cniState); err != nil {
@@ -64,10 +64,20 @@ func (n *node) runContainers(ctx context.Context, c containers) error {
 	if err := writeFile(n.agent("etc/containerd/config.toml"), []byte(n.containerdConfig(r)), 0o600); err != nil {
 		return err
 	}
+	if n.registry != "" {
+		if err := addLine(n.hosts, n.registry); err != nil {
+			return err
+		}
+	}
 	if err := n.sup.start(ctx, n.containerdComponent()); err != nil {
 		return err
 	}
 	n.sup.onStop(n.stopPods)
+	if n.registry != "" {
+		close(c.base)
+		close(c.all)
+		return nil
+	}
 	if err := n.preload(ctx, "all"); err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ const (
 	apiPort      = "6443"
 )
 
-// Images that the node itself asks for; all are preloaded.
+// Images that the node itself asks for.
 const (
 	pauseImage         = "docker.io/rancher/mirrored-pause:3.6"
 	coreDNSImage       = "docker.io/rancher/mirrored-coredns-coredns:1.12.4"
@@ -30,6 +30,7 @@ type layout struct {
 	logs       string
 	run        string
 	images     string // the preloaded images
+	hosts      string // names that need no DNS
 	kube       string // the binary that holds all components of Kubernetes and kubectl
 	ctr        string // containerd's client
 }
@@ -44,6 +45,7 @@ func nodeLayout() layout {
 		logs:       "/var/log/k3s-lab",
 		run:        "/run/k3s-lab",
 		images:     "/images",
+		hosts:      "/etc/hosts",
 		kube:       "/usr/local/bin/kube",
 		ctr:        "ctr",
 	}

@@ -34,6 +34,17 @@ func TestForgetAddresses(t *testing.T) {
 	require.NoError(t, forgetAddresses(filepath.Join(state, "absent")))
 }
 
+func TestAddLine(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "hosts")
+	require.ErrorIs(t, addLine(file, "10.0.0.1 registry.example.com"), os.ErrNotExist)
+	write(t, file, "127.0.0.1 localhost\n")
+	for range 2 {
+		require.NoError(t, addLine(file, "10.0.0.1 registry.example.com"))
+	}
+	require.Equal(t, "127.0.0.1 localhost\n10.0.0.1 registry.example.com\n", readFile(t, file))
+}
+
 func TestParseTasks(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, []int{812, 934}, parseTasks([]byte("TASK    PID    STATUS    \nabc     812    RUNNING\ndef     0      STOPPED\nghi     934    RUNNING\n")))
