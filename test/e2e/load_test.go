@@ -84,7 +84,7 @@ func carried(t *testing.T, p *harness.Project, image string) float64 {
 	return rate
 }
 
-// changeEverything is one round; a short run has no more pods and few flips. It begins and ends with weight 0, one pod of each
+// changeEverything is one round; a short run has no more pods or hosts, and few flips. It begins and ends with weight 0, one pod of each
 // subset, and the images it found.
 func changeEverything(r *harness.LoadRun, images map[string]string) {
 	pods := []string{harness.AppName, harness.MeshNamespace}
@@ -100,6 +100,9 @@ func changeEverything(r *harness.LoadRun, images map[string]string) {
 		flips = 20
 		r.Step("both subsets to 3 pods at weight 50", r.Configure("stableReplicas", "3", "canaryReplicas", "3"))
 		r.Step("both subsets to 1 pod at weight 50", r.Configure("stableReplicas", "1", "canaryReplicas", "1"))
+		host := harness.AppName + "." + harness.AppName + ".localhost"
+		r.Step("a host more", r.Configure("host", host+" www."+host))
+		r.Step("that host less", r.Configure("host", ""))
 	}
 	r.Step("rolling restart of the ingress gateway", func() { harness.Restart(r.T, r.Client, harness.MeshNamespace, harness.IngressName) })
 	r.Step("both are draining", func() { harness.Drained(r.T, r.Client, pods...) })
