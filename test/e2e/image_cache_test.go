@@ -9,8 +9,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"canary/internal/pins"
 	"canary/test/e2e/harness"
 )
+
+const imageCache = "canary-image-cache"
 
 // TestImageCache counts what leaves the machine when all four nodes of a cluster pull five images of docker.io, and those of
 // the next cluster pull them again: through the cache, and five others of the same sizes when somebody has removed it.
@@ -28,14 +31,7 @@ func TestImageCache(t *testing.T) {
 	}
 	const nodes = 4
 	p := harness.NewProject(t, fmt.Sprintf("agents=%d", nodes-1), fmt.Sprintf("registryPort=%d", harness.FreePort(t)), "imageCache="+hub.URL)
-	const name = "canary-image-cache"
-	t.Cleanup(func() {
-		p.Destroy(t)
-		p.VerifyNothingLeft(t)
-		harness.Run(t, p.Dir, p.Env, "scripts/cluster-remove-image-cache.sh")
-		require.Empty(t, p.Docker(t, "ps", "--all", "--quiet", "--filter", "name="+name))
-		require.Empty(t, p.Docker(t, "volume", "ls", "--quiet", "--filter", "name="+name))
-	})
+	removeImageCacheAfter(t, p)
 	measure := func(what string, images []string) harness.Sent {
 		t.Helper()
 		hub.TakeCount()
@@ -49,7 +45,7 @@ func TestImageCache(t *testing.T) {
 	p.Up(t)
 	first := measure("first cluster, with the cache", images[0])
 	require.GreaterOrEqual(t, first.Bytes, size)
-	p.Docker(t, "rm", "--force", name)
+	p.Docker(t, "rm", "--force", imageCache)
 	requireAll := func(sent harness.Sent) {
 		t.Helper()
 		require.Equal(t, nodes*len(images[1]), sent.Manifests)
@@ -83,8 +79,49 @@ func TestImageCache(t *testing.T) {
 	pull(t, p, "lost", map[string]any{"kubernetes.io/hostname": fmt.Sprintf("k3d-%s-agent-1", p.Cluster)}, lost)
 	resume()
 
-	p.Docker(t, "rm", "--force", name)
+	p.Docker(t, "rm", "--force", imageCache)
 	requireAll(measure("second cluster, without", images[1]))
+}
+
+// TestImageCacheOfUp counts what the images of the default stack cost on four nodes, one cluster after the other: without the
+// cache, whose name somebody else's container has, and with it.
+func TestImageCacheOfUp(t *testing.T) {
+	harness.Long(t)
+	harness.SkipUnlessNodesPull(t)
+	hub := harness.StartHub(t)
+	p := harness.NewProject(t, "agents=3", "imageCache="+hub.URL)
+	removeImageCacheAfter(t, p)
+	measure := func(what string) harness.Sent {
+		t.Helper()
+		hub.TakeCount()
+		start := time.Now()
+		p.Up(t)
+		took, sent := time.Since(start), hub.TakeCount()
+		t.Logf("%s: %d pulls, %.1f MB, %.1f s", what, sent.Manifests, float64(sent.Bytes)/1e6, took.Seconds())
+		p.VerifySplit(t, 100, 0)
+		p.Destroy(t)
+		p.VerifyNothingLeft(t)
+		return sent
+	}
+	p.Docker(t, "create", "--name", imageCache, pins.K3sImage)
+	without := measure("without the cache")
+	p.Docker(t, "rm", "--volumes", imageCache)
+	first, second := measure("first cluster with the cache"), measure("second cluster with the cache")
+	require.Less(t, first.Manifests, without.Manifests)
+	require.Less(t, first.Bytes, without.Bytes)
+	require.Zero(t, second.Manifests)
+}
+
+// removeImageCacheAfter destroys the stack and removes the cache when the test is over.
+func removeImageCacheAfter(t *testing.T, p *harness.Project) {
+	t.Helper()
+	t.Cleanup(func() {
+		p.Destroy(t)
+		p.VerifyNothingLeft(t)
+		harness.Run(t, p.Dir, p.Env, "scripts/cluster-remove-image-cache.sh")
+		require.Empty(t, p.Docker(t, "ps", "--all", "--quiet", "--filter", "name="+imageCache))
+		require.Empty(t, p.Docker(t, "volume", "ls", "--quiet", "--filter", "name="+imageCache))
+	})
 }
 
 // pull runs a pod of images on each node that a selector names, and gives the time until all of them run.

@@ -4,11 +4,15 @@ package harness
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -18,13 +22,16 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"canary/internal/pins"
 )
 
-// Hub is a registry of this process that stands for docker.io. What leaves it is counted, and leaves it as fast as its line
-// allows.
+// Hub is a registry of this process that stands for docker.io, which it asks for what it does not have. What leaves it is
+// counted, and leaves it as fast as its line allows.
 type Hub struct {
 	URL string
 
+	beyond  http.Handler
 	refuses atomic.Bool
 	program []File // in the layer of each image
 	mu      sync.Mutex
@@ -50,11 +57,55 @@ func StartHub(t *testing.T) *Hub {
 	listener, err := net.Listen("tcp", net.JoinHostPort(gateway, "0"))
 	require.NoError(t, err)
 	h := &Hub{URL: "http://" + listener.Addr().String(), program: BuildProgram(t, "testserver"), content: map[string][]byte{}}
+	h.beyond = &httputil.ReverseProxy{Transport: toDockerIO(t), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(dockerIO) }, ModifyResponse: h.count}
 	h.TakeCount()
 	server := &http.Server{Handler: http.HandlerFunc(h.serve), ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
 	return h
+}
+
+var dockerIO = &url.URL{Scheme: "https", Host: "registry-1.docker.io"}
+
+// toDockerIO reaches it as the nodes of clusters do.
+func toDockerIO(t *testing.T) http.RoundTripper {
+	t.Helper()
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if address := registryOfNodes(t); address != "" {
+		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} // the certificate is the nodes' affair
+		transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(address, "443"))
+		}
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+// registryOfNodes is the address at which the lab's nodes have the public registries; "" when they do not pull.
+func registryOfNodes(t *testing.T) string {
+	t.Helper()
+	env := Run(t, ".", nil, "docker", "image", "inspect", pins.K3sImage, "--format", "{{range .Config.Env}}{{println .}}{{end}}")
+	_, hosts, _ := strings.Cut(env, "\nLAB_REGISTRY=")
+	return strings.SplitN(hosts+" ", " ", 2)[0]
+}
+
+// SkipUnlessNodesPull skips a test where all that nodes pull could not be counted: they have the images beforehand, or
+// docker.io sends whoever pulls on to others.
+func SkipUnlessNodesPull(t *testing.T) {
+	t.Helper()
+	if registryOfNodes(t) == "" {
+		t.Skip("it needs LAB_REGISTRY=1")
+	}
+}
+
+// count counts what comes from docker.io.
+func (h *Hub) count(answer *http.Response) error {
+	if kind := path.Base(path.Dir(answer.Request.URL.Path)); answer.Request.Method == http.MethodGet && answer.StatusCode == http.StatusOK && kind == "manifests" {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.sent.Manifests++
+	}
+	return nil
 }
 
 // Pause makes every answer 429, as of docker.io when there were too many pulls, until the function that it gives is called.
@@ -114,7 +165,7 @@ func (h *Hub) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !found {
-		http.NotFound(w, r)
+		h.beyond.ServeHTTP(line{w, h}, r)
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
