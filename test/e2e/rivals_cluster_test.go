@@ -61,7 +61,7 @@ func (r *rival) begin(t *testing.T, folder, module, files string, kind schema.Gr
 		_, err := harness.Objects(r.client, kind, "default").List(ctx, metav1.ListOptions{})
 		return err
 	})
-	r.prometheus = startPrometheus(t, r.client)
+	r.prometheus = scrapeApp(t, r.client)
 }
 
 // next makes the objects of the next release in a namespace of its own, with the variables HOST, PROMETHEUS and POD in them.

@@ -35,17 +35,38 @@ const (
 	inbound = `^cluster\.inbound\|8080\|\|;?\.upstream_rq_(time|[2-5][0-9][0-9])$`
 )
 
-// startPrometheus runs a Prometheus that scrapes the app's sidecars, until the test is over, and gives its address.
-func startPrometheus(t *testing.T, c *kube.Client) string {
+// The counters of Envoy itself for the requests that a proxy sent to a subset's pods, by status.
+const (
+	ownRequests = `envoy_cluster_upstream_rq{cluster_name="outbound|80|${subset}|${app}.${namespace}.svc.cluster.local"}[1m]`
+	ownFailures = `envoy_cluster_upstream_rq{cluster_name="outbound|80|${subset}|${app}.${namespace}.svc.cluster.local",response_code=~"5.."}[1m]`
+)
+
+// scrapeApp runs a Prometheus that scrapes the sidecars of the rivals' pods, and gives its address.
+func scrapeApp(t *testing.T, c *kube.Client) string {
 	t.Helper()
 	e := &exporter{client: c, pages: c.PageSet(15000)}
 	t.Cleanup(e.pages.Close)
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
+	return startPrometheus(t, fmt.Sprintf("{job_name: sidecars, static_configs: [{targets: ['%s']}]}", strings.TrimPrefix(server.URL, "http://")))
+}
 
+// scrapeGateway runs a Prometheus that scrapes the pods of the ingress gateway, and gives its address.
+func scrapeGateway(t *testing.T, c *kube.Client) string {
+	t.Helper()
+	const port = 15090
+	w := &wayToPods{client: c, port: port, pages: c.PageSet(port)}
+	t.Cleanup(w.pages.Close)
+	server := httptest.NewServer(w)
+	t.Cleanup(server.Close)
+	return startPrometheus(t, fmt.Sprintf("{job_name: gateway, metrics_path: /stats/prometheus, proxy_url: '%s', http_sd_configs: [{url: '%[1]s/targets', refresh_interval: %s}]}", server.URL, scrapeInterval))
+}
+
+// startPrometheus runs a Prometheus with a scrape config, until the test is over, and gives its address.
+func startPrometheus(t *testing.T, scrape string) string {
+	t.Helper()
 	dir, address := t.TempDir(), fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t))
-	config := fmt.Sprintf("global: {scrape_interval: %s, scrape_timeout: %[1]s}\nscrape_configs: [{job_name: sidecars, static_configs: [{targets: ['%s']}]}]\n",
-		scrapeInterval, strings.TrimPrefix(server.URL, "http://"))
+	config := fmt.Sprintf("global: {scrape_interval: %s, scrape_timeout: %[1]s}\nscrape_configs: [%s]\n", scrapeInterval, scrape)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.yml"), []byte(config), 0o600))
 	runBeside(t, "prometheus", "--config.file="+filepath.Join(dir, "config.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
 	harness.Eventually(t, time.Minute, func(ctx context.Context) error {
@@ -64,6 +85,44 @@ func startPrometheus(t *testing.T, c *kube.Client) string {
 		return nil
 	})
 	return "http://" + address
+}
+
+// wayToPods takes a Prometheus outside the cluster to the pods of the ingress gateway: it lists them as targets, and is the
+// HTTP proxy by which their addresses are reached.
+type wayToPods struct {
+	client *kube.Client
+	port   int
+	pages  *kube.PageSet
+}
+
+func (w *wayToPods) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	pods, err := w.client.Pods(r.Context(), harness.MeshNamespace, "istio=ingressgateway")
+	if err != nil {
+		http.Error(rw, err.Error(), http.StatusBadGateway)
+		return
+	}
+	if !r.URL.IsAbs() {
+		targets := []string{}
+		for _, pod := range pods {
+			targets = append(targets, fmt.Sprintf("%s:%d", pod.Status.PodIP, w.port))
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(rw).Encode([]map[string]any{{"targets": targets}})
+		return
+	}
+	for _, pod := range pods {
+		if pod.Status.PodIP == r.URL.Hostname() {
+			err := w.pages.Of(string(pod.UID), pod.Namespace, pod.Name).Get(r.Context(), r.URL.Path, 16<<20, func(page io.Reader) error {
+				_, err := io.Copy(rw, page)
+				return err
+			})
+			if err != nil {
+				http.Error(rw, err.Error(), http.StatusBadGateway)
+			}
+			return
+		}
+	}
+	http.NotFound(rw, r)
 }
 
 // exporter gives what the sidecars of the app's pods count under the names of Istio's metrics.

@@ -25,6 +25,7 @@ import (
 
 const (
 	rivalsRate     = 100              // requests a second
+	rivalsFastRate = 500              // of the releases that are tried with more requests, too
 	rivalsBake     = 30 * time.Second // of a step, where a tool has such a setting
 	rivalsDeadline = 60               // seconds that a canary has to get ready
 	rivalsLongest  = 6 * time.Minute  // that a rival's release is waited for
@@ -39,10 +40,11 @@ var rivalsReleases = []struct {
 	args    []string
 	slow    bool
 	control bool // whether it only shows that the rivals let one pass
+	fast    bool // whether it is tried at rivalsFastRate, too
 }{
 	{name: "healthy", image: harness.TestImage("rivals:healthy"), control: true},
-	{name: "every answer 500", image: harness.TestImage("rivals:fails"), args: []string{"-fails", "1"}},
-	{name: "5 % of the answers 500", image: harness.TestImage("rivals:fails-some"), args: []string{"-fails", "0.05"}},
+	{name: "every answer 500", image: harness.TestImage("rivals:fails"), args: []string{"-fails", "1"}, fast: true},
+	{name: "5 % of the answers 500", image: harness.TestImage("rivals:fails-some"), args: []string{"-fails", "0.05"}, fast: true},
 	{name: "300 ms slower", image: harness.TestImage("rivals:slow"), args: []string{"-delay", "300ms"}, slow: true},
 	{name: "crash 30 s after each start", image: harness.TestImage("rivals:crash"), args: []string{"-crash-after", "30s"}},
 	{name: "never ready", image: harness.TestImage("rivals:deaf"), args: []string{"-listen", ":9999"}},
@@ -74,23 +76,32 @@ func TestRivals(t *testing.T) {
 		rivals.Tool
 		contender
 	}{
-		{rivals.Tool{Name: "canary promote", Settings: ownSettings}, &ownStack{p}},
-		{rivals.Tool{Name: "Flagger", Settings: flaggerSettings}, &flagger{rival: rival{Project: p}}},
-		{rivals.Tool{Name: "Argo Rollouts", Settings: argoSettings}, &argo{rival: rival{Project: p}}},
+		{rivals.Tool{Name: "canary promote", Settings: ownSettings}, &ownStack{Project: p}},
+		{rivals.Tool{Name: "canary promote --prometheus", Settings: ownPrometheusSettings}, &ownStack{Project: p, byPrometheus: true}},
+		{rivals.Tool{Name: "Flagger", Settings: flaggerSettings, Rival: true}, &flagger{rival: rival{Project: p}}},
+		{rivals.Tool{Name: "Argo Rollouts", Settings: argoSettings, Rival: true}, &argo{rival: rival{Project: p}}},
 	} {
 		report.Tools = append(report.Tools, tool.Tool)
-		t.Run(strings.Fields(tool.Name)[0], func(t *testing.T) {
+		t.Run(tool.Name, func(t *testing.T) {
 			tool.start(t)
+			own, _ := tool.contender.(*ownStack)
 			for _, release := range rivalsReleases {
-				if _, own := tool.contender.(*ownStack); own && release.control {
+				if own != nil && (release.control || own.byPrometheus && release.slow) {
 					continue
 				}
-				t.Run(release.name, func(t *testing.T) {
-					trial := measureHarm(t, p, tool.contender, release.image, release.slow)
-					trial.Release, trial.Tool = release.name, tool.Name
-					t.Logf("%+v", trial)
-					report.Trials = append(report.Trials, trial)
-				})
+				rates := []float64{rivalsRate}
+				if release.fast {
+					rates = append(rates, rivalsFastRate)
+				}
+				for _, rate := range rates {
+					name := fmt.Sprintf("%s, %v requests a second", release.name, rate)
+					t.Run(name, func(t *testing.T) {
+						trial := measureHarm(t, p, tool.contender, release.image, rate, release.slow)
+						trial.Release, trial.Tool = name, tool.Name
+						t.Logf("%+v", trial)
+						report.Trials = append(report.Trials, trial)
+					})
+				}
 			}
 		})
 	}
@@ -119,24 +130,24 @@ func newRivalsStack(t *testing.T) *harness.Project {
 }
 
 func rivalsIntro() string {
-	return fmt.Sprintf(`One release each, one after the other, on one cluster (Istio %s, %s), of one pod beside one pod of a healthy app, with %d POST requests a
-second through the k3d load balancer and the ingress gateway, on time whatever the answers do, and none sent twice by the client. Istio's own retries are as they are by default, for all.
+	return fmt.Sprintf(`One release each, one after the other, on one cluster (Istio %s, %s), of one pod beside one pod of a healthy app, with POST requests
+through the k3d load balancer and the ingress gateway, on time whatever the answers do, and none sent twice by the client. Istio's own retries are as they are by default, for all.
 The steps are 5, 25, 50 and 100 %%, and a canary has %d s to get ready. Bad is every status of 400 or above, every transport error and every timeout (10 s); of the slower release,
 each answer of the canary that took %d ms longer than the median before the release. The time of bad answers is from the first to the last; the load goes on for %.0f s after the verdict.
 The healthy release is there to show that the rivals' settings let one pass, so only they have it.
 
 The rivals' controllers run beside the cluster, as plain processes; so does their Prometheus, which scrapes every %s.
 What it scrapes as istio_requests_total and istio_request_duration_milliseconds (reporter "destination") are Envoy's own counters and buckets of what the sidecar of each of the app's pods sent to its app, since the stock Envoy of the lab lacks Istio's filter that makes those metrics.`,
-		pins.IstioVersion, pins.K3sImage, rivalsRate, rivalsDeadline, rivals.Late.Milliseconds(), rivalsAfter.Seconds(), scrapeInterval)
+		pins.IstioVersion, pins.K3sImage, rivalsDeadline, rivals.Late.Milliseconds(), rivalsAfter.Seconds(), scrapeInterval)
 }
 
 // measureHarm releases an image under load.
-func measureHarm(t *testing.T, p *harness.Project, c contender, image string, slow bool) rivals.Trial {
+func measureHarm(t *testing.T, p *harness.Project, c contender, image string, rate float64, slow bool) rivals.Trial {
 	t.Helper()
 	host := c.stable(t)
 	options := traffic.Options{URL: fmt.Sprintf("http://127.0.0.1:%d/", p.Port), Host: host, Method: http.MethodPost}
 	answersWell(t, options)
-	options.Rate = rivalsRate
+	options.Rate = rate
 	var results []traffic.Result
 	options.OnResult = func(r traffic.Result) { results = append(results, r) }
 	finish := harness.Send(t, options)
@@ -191,12 +202,25 @@ func ended(t *testing.T, look func(context.Context) (verdict, error)) verdict {
 // errGoesOn is of a release that has no verdict yet.
 var errGoesOn = errors.New("it goes on")
 
-const ownSettings = "`canary promote --steps 5,25,50,100 --bake 30s`, else the defaults; startSeconds 60, drainSeconds 1."
+const (
+	ownSettings           = "`canary promote --steps 5,25,50,100 --bake 30s`, else the defaults; startSeconds 60, drainSeconds 1."
+	ownPrometheusSettings = "the same, counted by a Prometheus that scrapes the gateway's pods every " + scrapeInterval + ", with `--query-requests '" + ownRequests + "' --query-failures '" + ownFailures +
+		"'`. It is not tried with the slower release, since it does not judge slowness."
+)
 
-// ownStack is this stack.
-type ownStack struct{ *harness.Project }
+// ownStack is this stack, which counts for itself or by a Prometheus.
+type ownStack struct {
+	*harness.Project
+	byPrometheus bool
+	args         []string // of a promotion, for that
+}
 
-func (o *ownStack) start(*testing.T) {}
+func (o *ownStack) start(t *testing.T) {
+	t.Helper()
+	if o.byPrometheus {
+		o.args = []string{"--prometheus", scrapeGateway(t, o.Client(t)), "--query-requests", ownRequests, "--query-failures", ownFailures}
+	}
+}
 
 func (o *ownStack) stable(t *testing.T) string {
 	t.Helper()
@@ -207,7 +231,8 @@ func (o *ownStack) stable(t *testing.T) string {
 
 func (o *ownStack) release(t *testing.T, image string) verdict {
 	t.Helper()
-	out := o.AttemptCommand(t, "canary", "promote", "--stack", o.Stack, "--image", image, "--steps", "5,25,50,100", "--bake", rivalsBake.String())
+	args := []string{"promote", "--stack", o.Stack, "--image", image, "--steps", "5,25,50,100", "--bake", rivalsBake.String()}
+	out := o.AttemptCommand(t, "canary", append(args, o.args...)...)
 	t.Logf("exit code %d after %.1f s\n%s", out.Code, out.Took.Seconds(), out.All)
 	if out.Code == 0 {
 		return verdict{"promoted", harness.LineWith(out.All, "promoted after")}

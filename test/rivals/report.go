@@ -12,12 +12,15 @@ type Report struct {
 	Date    time.Time
 	Machine string
 	Intro   string // how it was measured
-	Tools   []Tool // the first one is this stack
+	Tools   []Tool // the first one is this stack by its defaults
 	Trials  []Trial
 }
 
 // Tool is one of those that released.
-type Tool struct{ Name, Settings string }
+type Tool struct {
+	Name, Settings string
+	Rival          bool // whether it is not this stack
+}
 
 // Trial is one release by one tool.
 type Trial struct {
@@ -93,8 +96,8 @@ func (r *Report) cell(release, tool string) string {
 func (r *Report) share(release string) string {
 	ours := r.trial(release, r.Tools[0].Name)
 	least := -1
-	for _, tool := range r.Tools[1:] {
-		if trial := r.trial(release, tool.Name); trial != nil && (least < 0 || trial.Harm.Bad < least) {
+	for _, tool := range r.Tools {
+		if trial := r.trial(release, tool.Name); tool.Rival && trial != nil && (least < 0 || trial.Harm.Bad < least) {
 			least = trial.Harm.Bad
 		}
 	}

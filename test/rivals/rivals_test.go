@@ -66,7 +66,7 @@ func TestReport(t *testing.T) {
 	t.Parallel()
 	r := Report{
 		Date: begun, Machine: "a machine", Intro: "How it was measured.",
-		Tools: []Tool{{"ours", "all defaults."}, {"one", "an interval of 10 s."}, {"other", "none."}},
+		Tools: []Tool{{"ours", "all defaults.", false}, {"one", "an interval of 10 s.", true}, {"other", "none.", true}},
 		Trials: []Trial{
 			{Release: "healthy", Tool: "ours", Verdict: "promoted", Took: 140 * time.Second, Said: "promoted"},
 			{Release: "answers 500", Tool: "ours", Harm: Harm{Requests: 900, Bad: 9, Lasted: 1900 * time.Millisecond}, Verdict: "taken back", Took: 8 * time.Second, Said: "it fails"},
