@@ -104,8 +104,8 @@ spec:
       prometheus:
         address: $PROMETHEUS
         query: |
-          (sum(rate(istio_requests_total{reporter="destination",rollouts_pod_template_hash="{{args.hash}}",response_code=~"5.*"}[20s])) or vector(0))
-          / sum(rate(istio_requests_total{reporter="destination",rollouts_pod_template_hash="{{args.hash}}"}[20s]))
+          (sum(rate(istio_requests_total{reporter="destination",destination_workload_namespace="$NAMESPACE",rollouts_pod_template_hash="{{args.hash}}",response_code=~"5.*"}[20s])) or vector(0))
+          / sum(rate(istio_requests_total{reporter="destination",destination_workload_namespace="$NAMESPACE",rollouts_pod_template_hash="{{args.hash}}"}[20s]))
   - name: duration
     interval: 5s
     failureLimit: 0
@@ -115,7 +115,7 @@ spec:
         address: $PROMETHEUS
         query: |
           histogram_quantile(0.99, sum by (le) (
-            rate(istio_request_duration_milliseconds_bucket{reporter="destination",rollouts_pod_template_hash="{{args.hash}}"}[20s])))
+            rate(istio_request_duration_milliseconds_bucket{reporter="destination",destination_workload_namespace="$NAMESPACE",rollouts_pod_template_hash="{{args.hash}}"}[20s])))
 ---
 apiVersion: argoproj.io/v1alpha1
 kind: Rollout

@@ -64,14 +64,14 @@ func (r *rival) begin(t *testing.T, folder, module, files string, kind schema.Gr
 	r.prometheus = scrapeApp(t, r.client)
 }
 
-// next makes the objects of the next release in a namespace of its own, with the variables HOST, PROMETHEUS and POD in them.
+// next makes the objects of the next release in a namespace of its own, with the variables HOST, NAMESPACE, PROMETHEUS and POD in them.
 func (r *rival) next(t *testing.T, objects string) (host string) {
 	t.Helper()
 	r.namespace = harness.NewName()
 	host = r.namespace + ".localhost"
 	makeAll(t, r.client, "", "{apiVersion: v1, kind: Namespace, metadata: {name: "+r.namespace+", labels: {istio-injection: enabled}}}")
 	makeAll(t, r.client, r.namespace, os.Expand(rivalsGateway+objects, func(name string) string {
-		return map[string]string{"HOST": host, "PROMETHEUS": r.prometheus, "POD": fmt.Sprintf(rivalsPod, rivalsStable)}[name]
+		return map[string]string{"HOST": host, "NAMESPACE": r.namespace, "PROMETHEUS": r.prometheus, "POD": fmt.Sprintf(rivalsPod, rivalsStable)}[name]
 	}))
 	return host
 }
