@@ -1,14 +1,14 @@
 package engine
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"canary/lab/image"
 )
 
 // Load loads the image archives of a folder that the engine does not hold yet. Beside each NAME.tar there is
@@ -48,26 +48,12 @@ func (e *Engine) Tag(ctx context.Context, id, name string) error {
 
 // Extend makes an image called name: that with the id, an environment variable, and a certificate that it trusts.
 func (e *Engine) Extend(ctx context.Context, id, name, variable, value, certificate string) error {
-	text, err := os.ReadFile(certificate)
-	if err != nil {
-		return err
-	}
 	var files bytes.Buffer
-	w := tar.NewWriter(&files)
-	for file, content := range map[string]string{
-		"Dockerfile":  fmt.Sprintf("FROM %s\nENV %s=%q\nCOPY trusted.pem /etc/ssl/certs/\n", id, variable, value),
-		"trusted.pem": string(text),
-	} {
-		// Always the same time, and so the same image.
-		err := w.WriteHeader(&tar.Header{Name: file, Mode: 0o644, Size: int64(len(content))})
-		if err == nil {
-			_, err = io.WriteString(w, content)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := w.Close(); err != nil {
+	err := image.Layer{
+		{Path: "Dockerfile", Content: fmt.Sprintf("FROM %s\nENV %s=%q\nCOPY trusted.pem /etc/ssl/certs/\n", id, variable, value)},
+		{Path: "trusted.pem", Source: certificate},
+	}.Write(&files)
+	if err != nil {
 		return err
 	}
 	cmd := e.docker(ctx, "build", "--quiet", "--tag", name, "-")

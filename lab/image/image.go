@@ -78,6 +78,6 @@ func (s Spec) image() (v1.Image, error) {
 
 func (l Layer) open() (io.ReadCloser, error) {
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(l.write(w)) }()
+	go func() { w.CloseWithError(l.Write(w)) }()
 	return r, nil
 }

@@ -34,7 +34,8 @@ type Entry struct {
 	Mode fs.FileMode
 }
 
-func (l Layer) write(w io.Writer) error {
+// Write writes the layer as a tar archive.
+func (l Layer) Write(w io.Writer) error {
 	t := tar.NewWriter(w)
 	for _, e := range l {
 		if err := e.write(t); err != nil {

@@ -45,7 +45,7 @@ func newContainers() containers {
 }
 
 // runContainers starts containerd and gives it the preloaded images: those in all/ on every node,
-// those in agent/ where workloads run. With a registry there are none, and pods pull theirs.
+// those in agent/ where workloads run.
 func (n *node) runContainers(ctx context.Context, c containers) error {
 	if n.fresh {
 		if err := forgetAddresses(n.cniState); err != nil {
@@ -73,11 +73,6 @@ func (n *node) runContainers(ctx context.Context, c containers) error {
 		return err
 	}
 	n.sup.onStop(n.stopPods)
-	if n.registry != "" {
-		close(c.base)
-		close(c.all)
-		return nil
-	}
 	if err := n.preload(ctx, "all"); err != nil {
 		return err
 	}

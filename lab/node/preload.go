@@ -11,8 +11,12 @@ import (
 
 // preload gives containerd the images of one folder of the node image: an image layout, archives, or both.
 // What it has been given since the container was created is skipped; failures are tried again until ctx ends.
-// Layers are unpacked only when a pod needs them, which on most nodes most never do.
+// Layers are unpacked only when a pod needs them, which on most nodes most never do. With a registry there is nothing to give:
+// pods pull theirs.
 func (n *node) preload(ctx context.Context, folder string) error {
+	if n.registry != "" {
+		return nil
+	}
 	sources, err := filepath.Glob(filepath.Join(n.images, folder, "*.tar"))
 	if err != nil {
 		return err
