@@ -196,6 +196,9 @@ func crash(status corev1.ContainerStatus, events []corev1.Event) finding {
 	case "StartError", "ContainerCannotRun":
 		f.wantsLog = false
 		f.advice = "the image cannot be started: check its entrypoint and its platform"
+		if strings.Contains(ended.Message, execFormat) {
+			f.advice = otherPlatform
+		}
 	default:
 		if probe := last(about(events, status.Name), "Unhealthy"); probe != nil && (ended.ExitCode == 137 || ended.ExitCode == 143) {
 			f.message += "; before that: " + probe.Message

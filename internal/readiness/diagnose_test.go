@@ -232,6 +232,12 @@ func unplaced(message string) *corev1.Pod {
 	}
 }
 
+func TestAdviceForOtherPlatform(t *testing.T) {
+	t.Parallel()
+	pod := podWith(corev1.ContainerStatus{RestartCount: 1, State: waitingFor("CrashLoopBackOff", "").State, LastTerminationState: ended(128, "StartError", "exec /app: exec format error")})
+	require.Equal(t, otherPlatform, diagnose(pod, nil).advice)
+}
+
 func TestLastLine(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "panic: no config", lastLine("start\npanic: no config\n\n \n"))

@@ -24,7 +24,7 @@ var pullCauses = []pullCause{{
 	advice: "the registry wants credentials for this image: check that `imagePullSecret` names a Secret which is for this registry and may pull from it",
 }, {
 	words:  []string{"no match for platform"},
-	advice: "the image is not built for the platform of the nodes: build it for that, too (docker buildx build --platform)",
+	advice: otherPlatform,
 }, {
 	words:  []string{"x509:", "http response to https client"},
 	advice: "the nodes do not trust the registry: check its certificate, and how the nodes' container runtime is set up for it",
@@ -41,6 +41,13 @@ var pullCauses = []pullCause{{
 	passing: true,
 	advice:  "the registry, or the way to it, is in trouble: run the same again, or ask who runs it",
 }}
+
+// otherPlatform is what to do about an image that has nothing, or nothing that runs, for the nodes.
+const otherPlatform = "the image is not built for the platform of the nodes: build it for that, too (docker buildx build --platform)"
+
+// execFormat is how Linux refuses a program for another platform (ENOEXEC in execve(2)). An image may say that it is for
+// the nodes' platform, or nothing of it, and hold such a program.
+const execFormat = "exec format error"
 
 // pullCauseOf tells the cause by what the kubelet says of a failed pull.
 func pullCauseOf(message string) pullCause {

@@ -263,6 +263,9 @@ func (r *readiness) failure(ctx context.Context, l look, f finding) error {
 		// Without the log the message is still worth having.
 		if log, err := r.workloads.log(ctx, pod, f.container); err == nil && lastLine(log) != "" {
 			e.Message += fmt.Sprintf("; last log line: %q", lastLine(log))
+			if strings.HasSuffix(lastLine(log), execFormat) {
+				e.Advice = otherPlatform
+			}
 		}
 		if e.Advice == "" {
 			e.Advice = fmt.Sprintf("see `kubectl logs -n %s %s -c %s --previous`", pod.Namespace, pod.Name, f.container)

@@ -139,6 +139,11 @@ func TestWaitReady(t *testing.T) {
 			work:    fakeWorkloads{logs: "start\npanic: no config\n", build: func(time.Duration) snapshot { return deployed(release.Canary, readyPod("new"), crashing()) }},
 			want:    "subset canary: 1 of 2 pods ready: pod canary-1: container app: CrashLoopBackOff: exited with code 3, restarted 2 times; last log line: \"panic: no config\"; see `kubectl logs -n ns canary-1 -c app --previous`",
 		},
+		"a program for another platform": {
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
+			work:    fakeWorkloads{logs: "exec /app: exec format error\n", build: func(time.Duration) snapshot { return deployed(release.Canary, crashing()) }},
+			want:    "subset canary: 0 of 1 pods ready: pod canary-0: container app: CrashLoopBackOff: exited with code 3, restarted 2 times; last log line: \"exec /app: exec format error\"; " + otherPlatform,
+		},
 		"crash loop without log": {
 			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work:    fakeWorkloads{build: func(time.Duration) snapshot { return deployed(release.Canary, crashing()) }},

@@ -41,6 +41,12 @@ func TestBrokenRelease(t *testing.T) {
 			`last log line: "testserver: listen tcp: address nowhere: missing port in address"; see .kubectl logs`,
 		within: 90 * time.Second,
 	}, {
+		name:     "a program for another platform",
+		settings: []string{"canaryImage=" + harness.ImageOther},
+		says:     `pod \S+: container app: CrashLoopBackOff: .*exec format error.*; the image is not built for the platform of the nodes: `,
+		within:   90 * time.Second,
+		long:     true,
+	}, {
 		// It passes its probe, again after each restart, and must get no traffic all the same.
 		name:     "ready for a moment",
 		settings: []string{"canaryImage=" + harness.ImageFickle},

@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"canary/internal/kube"
 	"canary/test/e2e/harness"
@@ -82,6 +85,11 @@ func TestFailingPulls(t *testing.T) {
 		name:  "slow",
 		image: images["slow"],
 	}, {
+		name:   "a certificate that no node trusts",
+		image:  untrusted(t, a.Client) + "/testserver:1",
+		says:   "certificate signed by unknown authority",
+		advice: "the nodes do not trust the registry: check its certificate, and how the nodes' container runtime is set up for it",
+	}, {
 		name:   "nobody answers",
 		image:  "localhost:1/testserver:1",
 		says:   "connection refused",
@@ -117,6 +125,16 @@ func TestFailingPulls(t *testing.T) {
 			a.RequireIngress(t, 0)
 		})
 	}
+}
+
+// untrusted is the address at which a node serves TLS with a certificate of the cluster's own authority.
+func untrusted(t *testing.T, c *kube.Client) string {
+	t.Helper()
+	endpoints, err := harness.Objects(c, harness.EndpointSlices, "default").Get(t.Context(), "kubernetes", metav1.GetOptions{})
+	require.NoError(t, err)
+	var found discoveryv1.EndpointSlice
+	require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructured(endpoints.Object, &found))
+	return fmt.Sprintf("%s:%d", found.Endpoints[0].Addresses[0], *found.Ports[0].Port)
 }
 
 const pullSecret = "e2e-pull"

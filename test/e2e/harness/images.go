@@ -6,6 +6,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"crypto/sha256"
+	"debug/elf"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -31,6 +33,7 @@ var (
 	ImageStreams  = TestImage("streamserver:latest")
 	imageCutoff   = TestImage("cutoff:latest")
 	ImageHungry   = TestImage("hungry:latest")
+	ImageOther    = TestImage("testserver:other") // its program is for another kind of processor, whatever the image says
 	ImageRegistry = TestImage("testregistry:latest")
 )
 
@@ -59,11 +62,12 @@ func buildImages(t *testing.T) []string {
 	ImportImage(t, ImageFickle, Archive(t, server), "/testserver", "-listen", ":8080", "-crash-after", "2s")
 	ImportImage(t, ImageDeaf, Archive(t, server), "/testserver", "-listen", ":9999")
 	ImportImage(t, ImageSlow, Archive(t, server), "/testserver", "-listen", ":8080", "-listen-after", "75s")
+	ImportImage(t, ImageOther, Archive(t, forOtherProcessor(server)), "/testserver")
 	ImportImage(t, ImageHungry, Archive(t, BuildProgram(t, "hungry")), "/hungry")
 	ImportImage(t, ImageStreams, Archive(t, BuildProgram(t, "streamserver")), "/streamserver")
 	ImportImage(t, imageCutoff, Archive(t, BuildProgram(t, "cutoff")), "/cutoff")
 	ImportImage(t, ImageRegistry, Archive(t, append(BuildProgram(t, "testregistry"), pullable(t, server)...)), "/testregistry", "-listen", fmt.Sprintf("127.0.0.1:%d", registryPort))
-	return []string{ImageGood, ImageNext, ImageCrash, ImageFickle, ImageDeaf, ImageSlow, ImageStreams, imageCutoff, ImageHungry, ImageRegistry}
+	return []string{ImageGood, ImageNext, ImageCrash, ImageFickle, ImageDeaf, ImageSlow, ImageStreams, imageCutoff, ImageOther, ImageHungry, ImageRegistry}
 }
 
 // File is a file of an image, by its path in it.
@@ -82,6 +86,13 @@ func BuildProgram(t *testing.T, name string) []File {
 	b, err := os.ReadFile(out)
 	require.NoError(t, err)
 	return []File{{name: name, mode: 0o755, content: b}}
+}
+
+// forOtherProcessor is a program as it is when built for a processor that no machine of these tests has.
+func forOtherProcessor(program []File) []File {
+	content := slices.Clone(program[0].content)
+	binary.LittleEndian.PutUint16(content[18:], uint16(elf.EM_S390)) // e_machine of the ELF header
+	return []File{{name: program[0].name, mode: program[0].mode, content: content}}
 }
 
 // Archive is the files as a tar stream, the same for the same files.

@@ -30,6 +30,7 @@ var (
 	ConfigMaps       = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 	SecretResource   = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 	PodResource      = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	EndpointSlices   = schema.GroupVersionResource{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"}
 	Nodes            = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 	Deployments      = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	Autoscalers      = schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
