@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -13,9 +14,10 @@ import (
 )
 
 const (
-	// timeout is well above the longest request that is sent, and above what any takes on a machine that has more to do than
-	// it can: late is not lost. How long they took is counted.
-	timeout  = 90 * time.Second
+	// DefaultTimeout is well above the longest request that is sent, and above what any takes on a machine that has more to do
+	// than it can: late is not lost. How long they took is counted.
+	DefaultTimeout = 90 * time.Second
+
 	longRate = 0.5
 )
 
@@ -30,12 +32,17 @@ type Target struct {
 	Rate float64
 	// Long are the paths of long requests; one to each of them is sent every two seconds.
 	Long []string
+	// Timeout is when a request is given up; 0 is DefaultTimeout.
+	Timeout time.Duration
+	// Node is where a generator inside of the cluster runs; "" is any node.
+	Node string
 }
 
 // Generate sends POST requests over kept connections until the context ends, none of them twice, and hands over what
 // became of each. Requests that are unanswered at the end have no record: end it when nothing changes any more, later
 // than the longest request takes. Add is never called concurrently.
 func Generate(ctx context.Context, t Target, add func(Record)) error {
+	timeout := cmp.Or(t.Timeout, DefaultTimeout)
 	records := make(chan Record, 1024)
 	done := make(chan struct{})
 	go func() {

@@ -15,6 +15,7 @@ const flushEvery = 200 * time.Millisecond
 
 // line is one line of a log: some records, or the number of all of them at the end.
 type line struct {
+	Before  int      `json:"before,omitempty"` // how many records there were in the lines before
 	Records []Record `json:"records,omitempty"`
 	Sent    *int     `json:"sent,omitempty"`
 }
@@ -70,10 +71,10 @@ func (l *Lines) flush() {
 	waiting := l.waiting
 	l.waiting = nil
 	l.mu.Unlock()
-	l.sent += len(waiting)
 	for len(waiting) > 0 {
 		n := min(perLine, len(waiting))
-		l.write(line{Records: waiting[:n]})
+		l.write(line{Before: l.sent, Records: waiting[:n]})
+		l.sent += n
 		waiting = waiting[n:]
 	}
 }
@@ -88,29 +89,46 @@ func (l *Lines) write(v line) {
 	}
 }
 
-// ReadLines hands over the records of a log until its end. It fails when the log is not whole.
-func ReadLines(in io.Reader, add func(Record)) error {
-	received := 0
+// Reader reads the log of a generator, whole or in pieces that overlap.
+type Reader struct {
+	add  func(Record)
+	read int // records
+}
+
+// NewReader hands over each record once.
+func NewReader(add func(Record)) *Reader { return &Reader{add: add} }
+
+var errCut = errors.New("log of the generator: it ends without the number of its records")
+
+// Read reads a piece. The error is errCut when the log goes on behind it, and another one when the log is not whole.
+func (r *Reader) Read(in io.Reader) error {
 	scanner := bufio.NewScanner(in)
 	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {
 		var l line
 		if err := json.Unmarshal(scanner.Bytes(), &l); err != nil {
-			return fmt.Errorf("log of the generator: %w in %q", err, scanner.Text())
+			text := scanner.Text()
+			if !scanner.Scan() {
+				return errCut
+			}
+			return fmt.Errorf("log of the generator: %w in %q", err, text)
 		}
-		for _, r := range l.Records {
-			received++
-			add(r)
+		if l.Before > r.read {
+			return fmt.Errorf("log of the generator: %d records were read, and %d were written before the next", r.read, l.Before)
+		}
+		for _, record := range l.Records[min(r.read-l.Before, len(l.Records)):] {
+			r.read++
+			r.add(record)
 		}
 		if l.Sent != nil {
-			if *l.Sent != received {
-				return fmt.Errorf("log of the generator: it has %d records, and %d were written", received, *l.Sent)
+			if *l.Sent != r.read {
+				return fmt.Errorf("log of the generator: it has %d records, and %d were written", r.read, *l.Sent)
 			}
 			return nil
 		}
 	}
 	if err := scanner.Err(); err != nil {
-		return fmt.Errorf("log of the generator: %w", err)
+		return fmt.Errorf("%w: %w", errCut, err)
 	}
-	return errors.New("log of the generator: it ends without the number of its records")
+	return errCut
 }

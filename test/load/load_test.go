@@ -42,14 +42,33 @@ func TestLines(t *testing.T) {
 		lines.Add(Record{Start: int64(i)})
 	}
 	require.NoError(t, lines.Close())
-	var starts []int64
-	add := func(r Record) { starts = append(starts, r.Start) }
-	require.NoError(t, ReadLines(strings.NewReader(out.String()), add))
-	require.Len(t, starts, n)
-
 	whole := strings.SplitAfter(out.String(), "\n")
-	require.ErrorContains(t, ReadLines(strings.NewReader(strings.Join(whole[:2], "")), add), "ends without the number")
-	require.ErrorContains(t, ReadLines(strings.NewReader(strings.Join(whole[1:], "")), add), "it has 70 records, and 120 were written")
+	var starts []int64
+	reader := func() *Reader {
+		starts = nil
+		return NewReader(func(r Record) { starts = append(starts, r.Start) })
+	}
+	read := func(r *Reader, from, to int) error {
+		return r.Read(strings.NewReader(strings.Join(whole[from:to], "")))
+	}
+	requireAll := func() {
+		t.Helper()
+		require.Len(t, starts, n)
+		for i, start := range starts {
+			require.Equal(t, int64(i), start)
+		}
+	}
+	require.NoError(t, read(reader(), 0, len(whole)))
+	requireAll()
+
+	pieces := reader()
+	require.ErrorIs(t, read(pieces, 0, 2), errCut)
+	require.ErrorIs(t, pieces.Read(strings.NewReader(whole[1]+whole[2][:len(whole[2])/2])), errCut)
+	require.NoError(t, read(pieces, 1, len(whole)))
+	requireAll()
+
+	require.ErrorContains(t, read(reader(), 1, len(whole)), "0 records were read, and 50 were written before the next")
+	require.ErrorContains(t, reader().Read(strings.NewReader(whole[0]+whole[3])), "it has 50 records, and 120 were written")
 }
 
 func TestGenerate(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -63,11 +64,11 @@ func (l *Logs) Follow(ctx context.Context, namespace, pod, container string, sin
 const proxyContainer = "istio-proxy"
 
 // FollowProxies reads the access logs of every proxy in the namespaces, of new ones too, until the context ends, and
-// hands over the lines about requests that did not end well.
+// hands over the lines about requests that did not end well. One that is cut off it reads on.
 func (l *Logs) FollowProxies(ctx context.Context, c *kube.Client, namespaces []string, add func(EnvoyLine)) {
 	const look = 500 * time.Millisecond
-	since := time.Now()
-	followed := map[string]bool{}
+	begin := time.Now()
+	logs := map[string]*proxyLog{} // by run
 	var group sync.WaitGroup
 	defer group.Wait()
 	for ctx.Err() == nil {
@@ -78,9 +79,20 @@ func (l *Logs) FollowProxies(ctx context.Context, c *kube.Client, namespaces []s
 			}
 			for i := range pods {
 				pod := &pods[i]
-				if run := proxyRun(pod); run != "" && !followed[run] {
-					followed[run] = true
-					group.Go(func() { l.followProxy(ctx, pod, since, add) })
+				run := proxyRun(pod)
+				if run == "" {
+					continue
+				}
+				log := logs[run]
+				if log == nil {
+					log = &proxyLog{since: begin, seen: map[string]bool{}}
+					logs[run] = log
+				}
+				if log.followed.CompareAndSwap(false, true) {
+					group.Go(func() {
+						defer log.followed.Store(false)
+						l.followProxy(ctx, pod, log, add)
+					})
 				}
 			}
 		}
@@ -91,16 +103,25 @@ func (l *Logs) FollowProxies(ctx context.Context, c *kube.Client, namespaces []s
 	}
 }
 
-func (l *Logs) followProxy(ctx context.Context, pod *corev1.Pod, since time.Time, add func(EnvoyLine)) {
-	log, err := l.Follow(ctx, pod.Namespace, pod.Name, proxyContainer, since)
+// proxyLog is how far the log of a proxy was read. What of it is not followed belongs to the one who follows.
+type proxyLog struct {
+	followed atomic.Bool
+	since    time.Time
+	seen     map[string]bool
+}
+
+func (l *Logs) followProxy(ctx context.Context, pod *corev1.Pod, log *proxyLog, add func(EnvoyLine)) {
+	text, err := l.Follow(ctx, pod.Namespace, pod.Name, proxyContainer, log.since)
 	if err != nil {
 		return
 	}
-	defer log.Close()
-	lines := bufio.NewScanner(log)
+	defer text.Close()
+	lines := bufio.NewScanner(text)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		if line, ok := parseEnvoyLine(pod.Namespace+"/"+pod.Name, lines.Text()); ok {
+		log.since = time.Now().Add(-time.Second) // what is written has come within a second
+		if line, ok := parseEnvoyLine(pod.Namespace+"/"+pod.Name, lines.Text()); ok && !log.seen[line.Text] {
+			log.seen[line.Text] = true
 			add(line)
 		}
 	}

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -37,18 +38,22 @@ type Pod struct {
 // they come.
 func StartPod(ctx context.Context, c *kube.Client, logs *Logs, namespace, image string, t Target, add func(Record)) (*Pod, error) {
 	p := &Pod{client: c, namespace: namespace, name: generatorPod, read: make(chan error, 1)}
-	args := []any{"-load", t.URL, "-rate", fmt.Sprint(t.Rate), "-long", strings.Join(t.Long, ",")}
+	args := []any{"-load", t.URL, "-rate", fmt.Sprint(t.Rate), "-long", strings.Join(t.Long, ","), "-timeout", t.Timeout.String()}
+	spec := map[string]any{
+		"restartPolicy":                 "Never",
+		"terminationGracePeriodSeconds": int64(30),
+		"automountServiceAccountToken":  false,
+		"containers": []any{map[string]any{
+			"name": generatorPod, "image": image, "imagePullPolicy": "IfNotPresent", "args": args,
+		}},
+	}
+	if t.Node != "" {
+		spec["nodeName"] = t.Node
+	}
 	pod := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Pod",
 		"metadata": map[string]any{"name": p.name, "namespace": namespace},
-		"spec": map[string]any{
-			"restartPolicy":                 "Never",
-			"terminationGracePeriodSeconds": int64(30),
-			"automountServiceAccountToken":  false,
-			"containers": []any{map[string]any{
-				"name": generatorPod, "image": image, "imagePullPolicy": "IfNotPresent", "args": args,
-			}},
-		},
+		"spec":     spec,
 	}}
 	if _, err := c.Dynamic().Resource(podResource).Namespace(namespace).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
 		return nil, fmt.Errorf("create the generator's pod: %w", err)
@@ -58,15 +63,43 @@ func StartPod(ctx context.Context, c *kube.Client, logs *Logs, namespace, image 
 	}); err != nil {
 		return nil, err
 	}
-	log, err := logs.Follow(ctx, namespace, p.name, generatorPod, time.Time{})
-	if err != nil {
-		return nil, err
-	}
-	go func() {
-		defer log.Close()
-		p.read <- ReadLines(log, add)
-	}()
+	go func() { p.read <- p.follow(ctx, logs, add) }()
 	return p, nil
+}
+
+// follow reads the generator's log to its end. Where that is cut off, as by an API server that restarts, it reads on from
+// the last record.
+func (p *Pod) follow(ctx context.Context, logs *Logs, add func(Record)) error {
+	const pause, patience = 500 * time.Millisecond, 2 * time.Minute
+	var last time.Time
+	reader := NewReader(func(r Record) {
+		if ended := r.Ended(); ended.After(last) {
+			last = ended
+		}
+		add(r)
+	})
+	for begin := time.Now(); ; {
+		before := reader.read
+		log, err := logs.Follow(ctx, p.namespace, p.name, generatorPod, last)
+		if err == nil {
+			err = reader.Read(log)
+			log.Close()
+			if !errors.Is(err, errCut) {
+				return err
+			}
+		}
+		if reader.read > before {
+			begin = time.Now()
+		}
+		if time.Since(begin) > patience {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
 }
 
 // Stop ends the generator; every record was handed over when it returns without an error.

@@ -12,10 +12,9 @@ import (
 
 // sendLoad sends requests until it is told to end, and writes records as JSON lines to stdout. A pod with a sidecar runs
 // it: between generator and mesh there is nothing that could fail by itself.
-func sendLoad(ctx context.Context, url string, rate float64, long string) error {
+func sendLoad(ctx context.Context, target load.Target, long string) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	target := load.Target{URL: url, Rate: rate}
 	if long != "" {
 		target.Long = strings.Split(long, ",")
 	}

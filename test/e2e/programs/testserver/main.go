@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"canary/internal/release"
+	"canary/test/load"
 )
 
 func main() {
@@ -26,13 +27,15 @@ func main() {
 	fails := flag.Float64("fails", 0, "share of the answers that are 500: 0 to 1")
 	delay := flag.Duration("delay", 0, "wait so long before each answer")
 	subset := flag.String("subset", "", "name this subset in each answer as the stack's routes do, for routes that do not")
-	load := flag.String("load", "", "send requests to this URL instead of serving, and write what became of them to stdout")
-	rate := flag.Float64("rate", 200, "with -load: requests per second")
+	var target load.Target
+	flag.StringVar(&target.URL, "load", "", "send requests to this URL instead of serving, and write what became of them to stdout")
+	flag.Float64Var(&target.Rate, "rate", 200, "with -load: requests per second")
+	flag.DurationVar(&target.Timeout, "timeout", 0, "with -load: give a request up after this time (0: a long one)")
 	long := flag.String("long", "", "with -load: paths of long requests, separated by commas")
 	flag.Parse()
 
-	if *load != "" {
-		exit(sendLoad(context.Background(), *load, *rate, *long))
+	if target.URL != "" {
+		exit(sendLoad(context.Background(), target, *long))
 	}
 	if *crashAfter > 0 {
 		time.AfterFunc(*crashAfter, func() { exit(fmt.Errorf("crashing, as asked for, after %v", *crashAfter)) })
