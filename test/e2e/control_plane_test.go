@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"canary/internal/kube"
 	"canary/test/e2e/harness"
 )
 
@@ -71,15 +72,11 @@ func TestIstiodDown(t *testing.T) {
 	a := p.Example(t)
 	p.RestoreAfter(t)
 	version := harness.SplitVersion(t, a.Client, a.Namespace, a.Name)
-	scale := func(replicas int) {
-		harness.PatchDeployment(t, a.Client, harness.MeshNamespace, "istiod", fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas))
-		harness.Settled(t, a.Client, harness.MeshNamespace, "istiod")
-	}
-	scale(0)
+	scaleIstiod(t, a.Client, 0)
 	up := false
 	t.Cleanup(func() {
 		if !up {
-			scale(1)
+			scaleIstiod(t, a.Client, 1)
 		}
 	})
 	harness.Drained(t, a.Client, harness.MeshNamespace)
@@ -94,7 +91,40 @@ func TestIstiodDown(t *testing.T) {
 	require.Equal(t, version, harness.SplitVersion(t, a.Client, a.Namespace, a.Name))
 	a.RequireIngress(t, 0)
 
-	webhooks := harness.Objects(a.Client, harness.MutatingWebhookConfigurations, "")
+	removeCABundle(t, a.Client)
+	status := p.AttemptCommand(t, "canary", "status", "--stack", p.Stack)
+	t.Logf("status: exit code %d: %s", status.Code, status.All)
+	require.Equal(t, 1, status.Code)
+	require.Contains(t, status.All, "differs: no pod can be made in namespace app-example, and the split cannot be changed: Deployment istio-system/istiod wants 0 pods: "+
+		"`kubectl -n istio-system scale deployment istiod --replicas=1` brings them back\n")
+	require.Contains(t, status.All, "differs: no pod can be made in namespace app-example: MutatingWebhookConfiguration istio-sidecar-injector has no caBundle, so that the API server does not trust Service istio-system/istiod; "+
+		"istiod writes it when it starts: `kubectl -n istio-system rollout restart deployment -l app=istiod`\n")
+
+	scaleIstiod(t, a.Client, 1)
+	up = true
+	p.Up(t)
+	a.RequireSplit(t, 50)
+	requireAgrees(t, p)
+}
+
+func scaleIstiod(t *testing.T, client *kube.Client, replicas int) {
+	t.Helper()
+	harness.PatchDeployment(t, client, harness.MeshNamespace, "istiod", fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas))
+	harness.Settled(t, client, harness.MeshNamespace, "istiod")
+}
+
+// sidecarInjector is the MutatingWebhookConfiguration of the stack's own istiod.
+const sidecarInjector = "istio-sidecar-injector"
+
+func deleteInjector(t *testing.T, client *kube.Client) {
+	t.Helper()
+	require.NoError(t, harness.Objects(client, harness.MutatingWebhookConfigurations, "").Delete(t.Context(), sidecarInjector, metav1.DeleteOptions{}))
+}
+
+// removeCABundle takes from the injector what the API server trusts istiod by.
+func removeCABundle(t *testing.T, client *kube.Client) {
+	t.Helper()
+	webhooks := harness.Objects(client, harness.MutatingWebhookConfigurations, "")
 	injector, err := webhooks.Get(t.Context(), sidecarInjector, metav1.GetOptions{})
 	require.NoError(t, err)
 	configured, _, err := unstructured.NestedSlice(injector.Object, "webhooks")
@@ -105,23 +135,21 @@ func TestIstiodDown(t *testing.T) {
 	require.NoError(t, unstructured.SetNestedSlice(injector.Object, configured, "webhooks"))
 	_, err = webhooks.Update(t.Context(), injector, metav1.UpdateOptions{})
 	require.NoError(t, err)
+}
+
+// mendInjector types what status says when the injector is gone.
+func mendInjector(t *testing.T, p *harness.Project) {
+	t.Helper()
 	status := p.AttemptCommand(t, "canary", "status", "--stack", p.Stack)
 	t.Logf("status: exit code %d: %s", status.Code, status.All)
 	require.Equal(t, 1, status.Code)
-	require.Contains(t, status.All, "differs: no pod can be made in namespace app-example, and the split cannot be changed: Deployment istio-system/istiod wants 0 pods: "+
-		"`kubectl -n istio-system scale deployment istiod --replicas=1` brings them back\n")
-	require.Contains(t, status.All, "differs: no pod can be made in namespace app-example: MutatingWebhookConfiguration istio-sidecar-injector has no caBundle, so that the API server does not trust Service istio-system/istiod; "+
-		"istiod writes it when it starts: `kubectl -n istio-system rollout restart deployment -l app=istiod`\n")
-
-	scale(1)
-	up = true
-	p.Up(t)
-	a.RequireSplit(t, 50)
-	requireAgrees(t, p)
+	said := regexp.MustCompile("differs: new pods of namespace app-example get no sidecar: MutatingWebhookConfiguration istio-sidecar-injector is gone: `pulumi up --replace '(.+)'` makes it anew\n").
+		FindStringSubmatch(status.All)
+	require.NotEmpty(t, said, status.All)
+	repaired := p.Attempt(t, append(harness.UpArgs, "--replace", said[1])...)
+	t.Logf("up --replace: exit code %d after %.1f s:\n%s", repaired.Code, repaired.Took.Seconds(), repaired.All)
+	require.Zero(t, repaired.Code)
 }
-
-// sidecarInjector is the MutatingWebhookConfiguration of the stack's own istiod.
-const sidecarInjector = "istio-sidecar-injector"
 
 // requireAgrees waits until status finds nothing.
 func requireAgrees(t *testing.T, p *harness.Project) {
@@ -140,20 +168,10 @@ func TestWebhookIsGone(t *testing.T) {
 	p := harness.Shared(t)
 	a := p.Example(t)
 	requireAgrees(t, p)
-	webhooks := harness.Objects(a.Client, harness.MutatingWebhookConfigurations, "")
-	require.NoError(t, webhooks.Delete(t.Context(), sidecarInjector, metav1.DeleteOptions{}))
+	deleteInjector(t, a.Client)
 	p.Pulumi(t, append(harness.UpArgs, "--refresh")...)
 
-	status := p.AttemptCommand(t, "canary", "status", "--stack", p.Stack)
-	t.Logf("status: exit code %d: %s", status.Code, status.All)
-	require.Equal(t, 1, status.Code)
-	said := regexp.MustCompile("differs: new pods of namespace app-example get no sidecar: MutatingWebhookConfiguration istio-sidecar-injector is gone: `pulumi up --replace '(.+)'` makes it anew\n").
-		FindStringSubmatch(status.All)
-	require.NotEmpty(t, said, status.All)
-
-	repaired := p.Attempt(t, append(harness.UpArgs, "--replace", said[1])...)
-	t.Logf("up --replace: exit code %d after %.1f s:\n%s", repaired.Code, repaired.Took.Seconds(), repaired.All)
-	require.Zero(t, repaired.Code)
+	mendInjector(t, p)
 	require.Equal(t, map[string]int{"replace": 1}, p.Changes(t), "the app's objects and the gateways stay")
 	requireAgrees(t, p)
 	a.RequireSplit(t, 0)

@@ -36,7 +36,31 @@ var (
 	everything  = victim{name: "everything"}
 	theProgram  = victim{name: "the program", command: "canary-program"}
 	theProvider = victim{name: "the provider", command: "pulumi-resource-kubernetes"}
+
+	victims = []victim{theCLI, everything, theProgram, theProvider}
 )
+
+// kill kills it of a command that runs, and gives the number of its processes.
+func (v victim) kill(cmd *exec.Cmd) (killed int) {
+	pids := []int{}
+	if !v.alone {
+		for _, pid := range harness.Descendants(cmd.Process.Pid) {
+			command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+			if strings.Contains(string(command), v.command) {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	if v.alone || v.command == "" {
+		pids = append(pids, cmd.Process.Pid)
+	}
+	for _, pid := range pids {
+		if syscall.Kill(pid, syscall.SIGKILL) == nil {
+			killed++
+		}
+	}
+	return killed
+}
 
 // TestKilled kills commands at the boundaries that the engine's events tell, and lets one command bring back what the
 // configuration says. It writes the table to the file KILLED_REPORT, if it is set.
@@ -58,10 +82,10 @@ func TestKilled(t *testing.T) {
 	require.Greater(t, len(create), 10)
 	app := p.Example(t)
 	finish := app.Load(t, 50)
-	k.killUpdates(t, "weight", []victim{theCLI, everything, theProgram, theProvider}, func(n int) {
+	k.killUpdates(t, "weight", func(n int) {
 		p.Set(t, "canaryWeight", []string{"50", "0"}[n%2])
 	})
-	k.killUpdates(t, "canary's pods", []victim{theCLI, everything, theProgram, theProvider}, func(n int) {
+	k.killUpdates(t, "canary's pods", func(n int) {
 		p.Pulumi(t, "config", "set", "--path", "canaryPod.metadata.annotations.round", fmt.Sprintf("round-%d", n))
 	})
 	tally := finish()
@@ -95,7 +119,7 @@ func (k *killing) note(command string, took time.Duration, then string) {
 }
 
 // killUpdates kills an update with a change at each of its boundaries, and each victim in turn.
-func (k *killing) killUpdates(t *testing.T, what string, victims []victim, change func(n int)) {
+func (k *killing) killUpdates(t *testing.T, what string, change func(n int)) {
 	t.Helper()
 	change(0)
 	boundaries := k.record(t, harness.UpArgs)
@@ -189,24 +213,7 @@ func (k *killing) kill(t *testing.T, what string, args []string, boundary string
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
-	pids := []int{}
-	if !v.alone {
-		for _, pid := range harness.Descendants(cmd.Process.Pid) {
-			command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-			if strings.Contains(string(command), v.command) {
-				pids = append(pids, pid)
-			}
-		}
-	}
-	if v.alone || v.command == "" {
-		pids = append(pids, cmd.Process.Pid)
-	}
-	killed := 0
-	for _, pid := range pids {
-		if syscall.Kill(pid, syscall.SIGKILL) == nil {
-			killed++
-		}
-	}
+	killed := v.kill(cmd)
 	err := <-exited
 	t.Logf("%s, %s: %d processes of %s killed: %v", what, boundary, killed, v.name, err)
 	k.row = fmt.Sprintf("| %s | %s | %s |", what, boundary, v.name)

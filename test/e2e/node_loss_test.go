@@ -204,15 +204,20 @@ func drainInTurn(t *testing.T, p *harness.Project, client *kube.Client) *traffic
 	for _, agent := range agents {
 		node := "k3d-" + p.Cluster + "-" + agent
 		start := time.Now()
-		require.NoError(t, harness.Cordon(t.Context(), client, node, true))
-		evict(t, client, node)
-		require.NoError(t, harness.Cordon(t.Context(), client, node, false))
+		drainNode(t, client, node)
 		t.Logf("%s is drained after %.1f s", agent, time.Since(start).Seconds())
 	}
 	time.Sleep(5 * time.Second)
 	tally := finish()
 	t.Logf("drained: %d of %d requests failed: %s", tally.Failed(), tally.Requests(), classes(tally))
 	return tally
+}
+
+func drainNode(t *testing.T, client *kube.Client, node string) {
+	t.Helper()
+	require.NoError(t, harness.Cordon(t.Context(), client, node, true))
+	evict(t, client, node)
+	require.NoError(t, harness.Cordon(t.Context(), client, node, false))
 }
 
 func appURL(p *harness.Project) string {

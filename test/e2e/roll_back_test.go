@@ -248,16 +248,6 @@ func TestChangedByHand(t *testing.T) {
 	p.RestoreAfter(t)
 	a := p.Example(t)
 	object := harness.Objects(a.Client, harness.VirtualServices, a.Namespace)
-	patch := func(stable, canary int) {
-		t.Helper()
-		weights, err := json.Marshal([]map[string]any{
-			{"op": "replace", "path": "/spec/http/0/route/0/weight", "value": stable},
-			{"op": "replace", "path": "/spec/http/0/route/1/weight", "value": canary},
-		})
-		require.NoError(t, err)
-		_, err = object.Patch(t.Context(), a.Name, types.JSONPatchType, weights, metav1.PatchOptions{FieldManager: "kubectl-patch"})
-		require.NoError(t, err)
-	}
 	live := func() string {
 		t.Helper()
 		split, err := release.LiveSplit(t.Context(), a.Client, release.App{Namespace: a.Namespace, Name: a.Name})
@@ -278,16 +268,29 @@ func TestChangedByHand(t *testing.T) {
 	p.Set(t, "canaryWeight", "50")
 	p.Up(t)
 
-	patch(30, 70)
+	weighByHand(t, a.Client, 70)
 	out := p.Up(t)
 	require.Contains(t, out, "rolling back before anything else: the split in force is stable 30 / canary 70, written by kubectl-patch at ")
 	require.Equal(t, "50/50", live())
 	p.VerifyNoChanges(t)
 
-	patch(100, 0)
+	weighByHand(t, a.Client, 0)
 	takenBack("the VirtualService holds the split stable 100 / canary 0, as kubectl-patch at ")
 	require.NoError(t, object.Delete(t.Context(), a.Name, metav1.DeleteOptions{}))
 	_, err := object.Get(t.Context(), a.Name, metav1.GetOptions{})
 	require.True(t, apierrors.IsNotFound(err), "%v", err)
 	takenBack("the VirtualService is gone, so that nothing splits traffic: somebody deleted it")
+}
+
+// weighByHand gives the canary a weight as `kubectl patch` does.
+func weighByHand(t *testing.T, client *kube.Client, canary int) {
+	t.Helper()
+	weights, err := json.Marshal([]map[string]any{
+		{"op": "replace", "path": "/spec/http/0/route/0/weight", "value": 100 - canary},
+		{"op": "replace", "path": "/spec/http/0/route/1/weight", "value": canary},
+	})
+	require.NoError(t, err)
+	_, err = harness.Objects(client, harness.VirtualServices, harness.AppName).
+		Patch(t.Context(), harness.AppName, types.JSONPatchType, weights, metav1.PatchOptions{FieldManager: "kubectl-patch"})
+	require.NoError(t, err)
 }

@@ -103,11 +103,12 @@ func (l *Logs) FollowProxies(ctx context.Context, c *kube.Client, namespaces []s
 	}
 }
 
-// proxyLog is how far the log of a proxy was read. What of it is not followed belongs to the one who follows.
+// proxyLog is how far the log of a proxy was read.
 type proxyLog struct {
 	followed atomic.Bool
-	since    time.Time
-	seen     map[string]bool
+	// The rest is the follower's own.
+	since time.Time
+	seen  map[string]bool // lines that were handed over
 }
 
 func (l *Logs) followProxy(ctx context.Context, pod *corev1.Pod, log *proxyLog, add func(EnvoyLine)) {
