@@ -59,6 +59,11 @@ bench-rivals:
 faults:
 	@scripts/faults.sh
 
+## torture: draw faults of all kinds from a seed under load for hours, and write docs/torture.md (TORTURE_MINUTES=120 TORTURE_SEED=any)
+.PHONY: torture
+torture:
+	@scripts/torture.sh
+
 ## help: list the targets
 .PHONY: help
 help:
