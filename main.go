@@ -31,7 +31,9 @@ func program(ctx *pulumi.Context) error {
 		return err
 	}
 
-	kubernetes, err := cluster.New(ctx, "cluster", &cluster.Args{Config: cfg.Cluster, StackName: ctx.Stack()})
+	kubernetes, err := cluster.New(ctx, "cluster", &cluster.Args{
+		Config: cfg.Cluster, StackName: ctx.Stack(), AppPods: cfg.StableReplicas + cfg.CanaryReplicas,
+	})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@
 #   CLUSTER_CONFIG        k3d's configuration file, as text
 #   CLUSTER_SETTINGS      the settings that the configuration was made from, as words key=value
 #   CLUSTER_PORTS         the host ports that the configuration maps, as words key=port
+#   CLUSTER_ROOM          what a new cluster takes of the engine, as words key=number; empty asks for nothing
 #   CLUSTER_REGISTRY_SET  whether registryPort is set, and not the default: true or false
 #   IMAGE_CACHE_FROM      the registry that the cache of images pulls from; empty for no cache
 #   IMAGE_CACHE_IMAGE     the image of the cache
@@ -21,6 +22,8 @@ set -eu
 . "$(dirname -- "$0")/lib/cluster.sh"
 # shellcheck source-path=SCRIPTDIR source=lib/image-cache.sh
 . "$(dirname -- "$0")/lib/image-cache.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/room.sh
+. "$(dirname -- "$0")/lib/room.sh"
 
 remedy="'make up' brings it back; by hand: pulumi destroy, then pulumi up"
 work=
@@ -44,7 +47,9 @@ create() {
   for port in $CLUSTER_PORTS; do
     check_port "${port#*=}" "${port%%=*}"
   done
+  check_memory
   remove_ours
+  check_disk # afterwards: what a create that was cut short has left takes of it
   printf '%s\n' "$CLUSTER_CONFIG" >"$work/k3d.yaml"
   log "cluster $CLUSTER_NAME: creating it"
   if [ -n "${IMAGE_CACHE_FROM-}" ] && run_image_cache; then

@@ -13,7 +13,8 @@ import (
 )
 
 // fakeDocker does what the scripts use of docker. FAKE_ENGINE=down: no engine answers. FAKE_API=down: the cluster's API
-// server does not. FAKE_ENGINE_ID: the engine's id and host. FAKE_RUN=fail: no container is run or started; =end: it ends
+// server does not. FAKE_ENGINE_ID: the engine's id and host. FAKE_MEMORY: its memory. FAKE_HOST: where docker finds it.
+// FAKE_DATA: its host and the folder of its data. FAKE_RUN=fail: no container is run or started; =end: it ends
 // as soon as it runs. FAKE_STUCK=1: containers cannot be removed. FAKE_SLOW=1: that takes a while. FAKE_DRAIN=fail: nodes
 // cannot be drained. FAKE_BALANCER=stuck: the load balancer does not take on its file.
 func fakeDocker(folder string, args []string) error {
@@ -21,7 +22,7 @@ func fakeDocker(folder string, args []string) error {
 		return errors.New("cannot connect to the Docker daemon at unix:///var/run/docker.sock: is it running?")
 	}
 	command := args[0]
-	if slices.Contains([]string{"network", "volume", "image", "container"}, command) {
+	if slices.Contains([]string{"network", "volume", "image", "container", "context"}, command) {
 		command += " " + args[1]
 		args = args[1:]
 	}
@@ -38,7 +39,17 @@ func fakeDocker(folder string, args []string) error {
 			fmt.Println("28.0.0")
 			return nil
 		case "info":
-			fmt.Println(os.Getenv("FAKE_ENGINE_ID"))
+			switch format := values["--format"][0]; {
+			case strings.Contains(format, "MemTotal"):
+				fmt.Println(os.Getenv("FAKE_MEMORY"))
+			case strings.Contains(format, "DockerRootDir"):
+				fmt.Println(os.Getenv("FAKE_DATA"))
+			default:
+				fmt.Println(os.Getenv("FAKE_ENGINE_ID"))
+			}
+			return nil
+		case "context inspect":
+			fmt.Println(os.Getenv("FAKE_HOST"))
 			return nil
 		case "ps":
 			return w.ps(values)

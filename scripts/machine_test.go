@@ -38,8 +38,8 @@ func TestMain(m *testing.M) {
 
 // neededTools are the only programs besides docker and k3d that the scripts may use.
 var neededTools = []string{
-	"awk", "cat", "chmod", "dirname", "env", "find", "grep", "head", "id", "mkdir", "mkfifo", "mktemp", "mv", "od", "ps",
-	"rm", "sed", "sleep", "sort", "tr", "xargs",
+	"awk", "cat", "chmod", "df", "dirname", "env", "find", "grep", "head", "id", "mkdir", "mkfifo", "mktemp", "mv", "od", "ps",
+	"rm", "sed", "sleep", "sort", "tr", "uname", "xargs",
 }
 
 // machine is a computer with a project folder, a Docker engine and tools, all of them made up.
@@ -107,7 +107,7 @@ func copyScripts(t *testing.T, folder string) {
 	scripts, err := filepath.Glob("cluster-*.sh")
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(filepath.Join(folder, "lib"), 0o755))
-	for _, script := range append(scripts, "lib/cluster.sh", "lib/image-cache.sh") {
+	for _, script := range append(scripts, "lib/cluster.sh", "lib/image-cache.sh", "lib/room.sh") {
 		text, err := os.ReadFile(script)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(folder, script), text, 0o600))

@@ -35,6 +35,8 @@ type Args struct {
 	Config config.Cluster
 	// StackName is written on the k3d cluster, so that another stack that wants the name can say whose it is.
 	StackName string
+	// AppPods is how many pods the app has in all, by which a k3d cluster's engine is asked for its room.
+	AppPods int
 
 	// temp is another folder for temporary files, for tests.
 	temp string
@@ -82,7 +84,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	var fill func(*pulumi.Context, string, *Cluster) error
 	switch args.Config.Provider {
 	case config.ProviderK3d:
-		spec, err := newK3dSpec(args.Config, args.StackName)
+		spec, err := newK3dSpec(args.Config, args.StackName, args.AppPods)
 		if err != nil {
 			return nil, fmt.Errorf("cluster: %w", err)
 		}

@@ -55,7 +55,7 @@ func TestK3dCommands(t *testing.T) {
 	settingsOf.ImportImages = []string{"app:1", "app:2"}
 	file, err := k3dConfig(settingsOf, "dev")
 	require.NoError(t, err)
-	_, recorder := build(t, &Args{Config: settingsOf, StackName: "dev"})
+	_, recorder := build(t, &Args{Config: settingsOf, StackName: "dev", AppPods: 2})
 
 	for name, want := range map[string]struct {
 		create, update, delete string
@@ -78,6 +78,7 @@ func TestK3dCommands(t *testing.T) {
 				"CLUSTER_CONFIG":       string(file),
 				"CLUSTER_SETTINGS":     settings(settingsOf),
 				"CLUSTER_PORTS":        "httpPort=80 registryPort=5000",
+				"CLUSTER_ROOM":         "server=512 agents=3 agent=256 pods=387 images=458",
 				"CLUSTER_REGISTRY_SET": "false",
 				"IMAGE_CACHE_FROM":     "https://registry-1.docker.io",
 				"IMAGE_CACHE_IMAGE":    pins.RegistryImage,
@@ -118,7 +119,7 @@ func TestK3dCommands(t *testing.T) {
 	}
 	require.Len(t, recorder.OfType(command), 6)
 
-	require.Equal(t, []string{"environment.CLUSTER_CONFIG"}, find(t, recorder, command, "cluster").RPC.GetIgnoreChanges(),
+	require.Equal(t, []string{"environment.CLUSTER_CONFIG", "environment.CLUSTER_ROOM"}, find(t, recorder, command, "cluster").RPC.GetIgnoreChanges(),
 		"a living cluster keeps what it was made with")
 	kubeconfig := find(t, recorder, command, "cluster-kubeconfig")
 	require.Equal(t, "none", kubeconfig.Inputs["logging"].StringValue())

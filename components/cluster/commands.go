@@ -16,14 +16,15 @@ import (
 type k3dSpec struct {
 	config.Cluster
 	file string // k3d's configuration file
+	room string // what the cluster takes of its engine
 }
 
-func newK3dSpec(c config.Cluster, stackName string) (*k3dSpec, error) {
+func newK3dSpec(c config.Cluster, stackName string, appPods int) (*k3dSpec, error) {
 	file, err := k3dConfig(c, stackName)
 	if err != nil {
 		return nil, err
 	}
-	return &k3dSpec{Cluster: c, file: string(file)}, nil
+	return &k3dSpec{Cluster: c, file: string(file), room: room(c, appPods)}, nil
 }
 
 // publishedPorts are the ports of this machine that the cluster takes, as words key=port.
@@ -74,12 +75,14 @@ func (s *k3dSpec) register(ctx *pulumi.Context, name string, c *Cluster) error {
 			"CLUSTER_CONFIG":       pulumi.String(s.file),
 			"CLUSTER_SETTINGS":     pulumi.String(settings(s.Cluster)),
 			"CLUSTER_PORTS":        pulumi.String(strings.Join(publishedPorts(s.Cluster), " ")),
+			"CLUSTER_ROOM":         pulumi.String(s.room),
 			"CLUSTER_REGISTRY_SET": pulumi.String(strconv.FormatBool(s.RegistrySet)),
 			"IMAGE_CACHE_FROM":     pulumi.String(s.ImageCache),
 			"IMAGE_CACHE_IMAGE":    pulumi.String(pins.RegistryImage),
 		},
-		// A living cluster keeps the configuration that it was made with. What may not change in it is in the settings.
-	}, pulumi.Parent(c), pulumi.IgnoreChanges([]string{"environment.CLUSTER_CONFIG"}))
+		// A living cluster keeps the configuration that it was made with. What may not change in it is in the settings. How much
+		// room it takes is asked before it is made.
+	}, pulumi.Parent(c), pulumi.IgnoreChanges([]string{"environment.CLUSTER_CONFIG", "environment.CLUSTER_ROOM"}))
 	if err != nil {
 		return fmt.Errorf("register the k3d cluster %s: %w", name, err)
 	}
