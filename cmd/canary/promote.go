@@ -70,7 +70,8 @@ written by hand.
 A request has failed when its status is 500 or above, or when it got no answer, or
 when its status is among --failures. Then one without an answer has the status that
 the proxy gives in its place: 503, or 504 after its time.
-The canary is taken back as soon as it surely fails more than stable by more than
+The canary is taken back when its pods cannot get ready by what they run, before it
+gets any request, and as soon as it surely fails more than stable by more than
 --max-failures, or is slow more often by more than --max-slowdown, or none of its
 pods is ready; its pods are kept. It passes a step when it surely does not. Until
 the requests tell, the step is held, at most for --max-hold longer. "Surely" is

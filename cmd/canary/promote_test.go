@@ -165,6 +165,13 @@ func TestPromote(t *testing.T) {
 	code, all = runOn(t, f, "promote", "--image", "shop:2", "--bake", "0", "--output", "json")
 	require.Equal(t, exitHeld, code)
 	goldie.New(t).Assert(t, "promote-held-json", []byte(all))
+
+	f = &fakeStack{settings: settings("stableImage", "shop:1"), err: errors.New("subset canary: 0 of 1 pods ready: pod web-1: container app: Unhealthy: 404")}
+	code, all = runOn(t, f, "promote", "--image", "shop:2", "--bake", "0")
+	require.Equal(t, exitTakenBack, code)
+	require.Contains(t, all, "taken back after 0.0 s: the canary failed before it got any request: subset canary: 0 of 1 pods ready: pod web-1: container app: Unhealthy: 404\n")
+	require.NotContains(t, all, "--resume")
+	require.Equal(t, "0", f.settings["canaryWeight"].Text)
 }
 
 func TestPromoteForPrograms(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"canary/internal/config"
 	"canary/internal/meter"
+	"canary/internal/readiness"
 	"canary/internal/release"
 	"canary/internal/stack"
 )
@@ -146,6 +147,9 @@ func (p *Promotion) run(ctx context.Context, record *Record, stages []Stage, res
 		case failed != nil && stage.Bake:
 			return p.takeBack(ctx, record, fmt.Sprintf("the update to %s %% failed: %v", stage.Weight, failed))
 		case failed != nil:
+			if why := readiness.CanaryFails(failed.Error()); i == 0 && why != "" {
+				return p.takeBack(ctx, record, "the canary failed before it got any request: "+why)
+			}
 			return &HeldError{fmt.Sprintf("the update failed: %v", failed)}
 		}
 		begin, stay := p.Now(), p.wait

@@ -90,6 +90,35 @@ func TestTakeBack(t *testing.T) {
 	}
 }
 
+// crashes is what an update says of a canary that crashes.
+const crashes = "the split 100/0 is served, but: subset canary: 0 of 1 pods ready: pod web-1: container app: CrashLoopBackOff: exited with code 2"
+
+// A canary that never gets ready has failed, and had no request. The pods keep the roll back's update from succeeding, too.
+func TestTakeBackBeforeAnyRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.refuse["0"] = errors.New(crashes)
+		w.recordRefused = true
+		var back *TakenBackError
+		require.ErrorAs(t, w.promote(t, t.Context(), begin(), false), &back)
+		require.Equal(t, "the canary failed before it got any request: subset canary: 0 of 1 pods ready: pod web-1: container app: CrashLoopBackOff: "+
+			"exited with code 2\npod canary-1: not ready, 2 restarts", back.Reason)
+		require.Equal(t, "100/0", w.inForce.Short())
+		require.Equal(t, "shop:2", w.settings["canaryImage"].Text, "the canary's pods are kept")
+		require.Equal(t, []string{"canary promote shop:2: the canary gets shop:2", "canary promote shop:2: roll back"}, w.messages)
+		last, _, err := w.Last(t.Context())
+		require.NoError(t, err)
+		record, err := ParseRecord(last[Key].Text)
+		require.NoError(t, err)
+		require.Equal(t, back.Reason, record.Failed, "the stack says why")
+		require.False(t, record.UnderWay(), "the next promotion may begin")
+		end := w.notices[len(w.notices)-1]
+		require.Equal(t, TakenBack, end.What)
+		require.NotContains(t, end.Reason, "2 restarts", "what pods say is not sent")
+	})
+}
+
 // What is slow is found before the first step, and stays so.
 func TestSlowness(t *testing.T) {
 	t.Parallel()
@@ -173,7 +202,15 @@ func TestHold(t *testing.T) {
 				}
 			}
 		}, "an update of somebody else ended this promotion"},
-		{"the first update fails", func(w *world) { w.refuse["0"] = errors.New("0 of 1 pods ready") }, "the update failed: 0 of 1 pods ready"},
+		{"the first update fails", func(w *world) { w.refuse["0"] = errors.New("istiod is down") }, "the update failed: istiod is down"},
+		{
+			"the image cannot be pulled now",
+			func(w *world) {
+				w.refuse["0"] = errors.New("subset canary: 0 of 1 pods ready: pod web-1: container app: ErrImagePull: image shop:2: 502 Bad Gateway; " +
+					"the registry, or the way to it, is in trouble: run the same again, or ask who runs it")
+			},
+			"the update failed: subset canary: 0 of 1 pods ready",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

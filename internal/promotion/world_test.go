@@ -24,7 +24,9 @@ type world struct {
 	messages []string
 	refuse   map[string]error // by the weight of an update
 	onUpdate func()
-	locked   bool // by an update
+	// recordRefused is whether the history has updates that were refused, as Pulumi's has.
+	recordRefused bool
+	locked        bool // by an update
 
 	inForce   release.Split
 	writeErr  error
@@ -74,6 +76,9 @@ func (w *world) Update(ctx context.Context, message string, _ func(string)) erro
 	}
 	weight := w.settings["canaryWeight"].Text
 	if err := w.refuse[weight]; err != nil {
+		if w.recordRefused {
+			w.history = append(w.history, maps.Clone(w.settings))
+		}
 		return err
 	}
 	inForce, err := split(weight)

@@ -38,6 +38,9 @@ const (
 	kindCreate  kind = "create"
 )
 
+// reasonPulling is that of an event, and of a finding: an image is on its way.
+const reasonPulling = "Pulling"
+
 // finding is why a pod is not ready, as far as it can be told from one look.
 type finding struct {
 	kind      kind
@@ -286,8 +289,8 @@ func pending(pod *corev1.Pod, events []corev1.Event) finding {
 		return f
 	}
 	switch newest := events[len(events)-1]; {
-	case newest.Reason == "Pulling":
-		f.kind, f.reason, f.message = kindPulling, "Pulling", newest.Message
+	case newest.Reason == reasonPulling:
+		f.kind, f.reason, f.message = kindPulling, reasonPulling, newest.Message
 	case newest.Type == corev1.EventTypeWarning:
 		f.reason, f.message = newest.Reason, newest.Message
 		if newest.Reason == "FailedMount" && missingVolume.MatchString(newest.Message) {

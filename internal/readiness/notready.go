@@ -2,9 +2,13 @@ package readiness
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"canary/internal/kube"
+	"canary/internal/mesh"
+	"canary/internal/release"
 )
 
 // NotReadyError says why a subset cannot become ready.
@@ -36,6 +40,31 @@ func (e *NotReadyError) Error() string {
 		b.WriteString("; " + e.Advice)
 	}
 	return b.String()
+}
+
+// notReady is what Error writes: the subset, and the container and the reason, where a container is to blame.
+var notReady = regexp.MustCompile(`subset (\w+): \d+ of \d+ pods ready: (?:pod [^ :]+: (?:container ([^ :]+): (\w+))?)?.*`)
+
+// CanaryFails finds in the text of an update's error that the canary's pods cannot become ready by what they run, and gives what
+// Error said of them; "" is that they do, or that it does not tell: stable's are not ready either, no container of theirs is to
+// blame but the cluster is, or the cause may pass by itself.
+func CanaryFails(text string) string {
+	said := ""
+	for _, found := range notReady.FindAllStringSubmatch(text, -1) {
+		subset, container, reason := found[1], found[2], found[3]
+		if subset != release.Canary || container == "" || container == mesh.ProxyContainer || reason == reasonPulling || mayPass(found[0]) {
+			return ""
+		}
+		said = found[0]
+	}
+	return said
+}
+
+// mayPass reports whether the message of a NotReadyError is of a pull that may well succeed later.
+func mayPass(message string) bool {
+	return slices.ContainsFunc(pullCauses, func(cause pullCause) bool {
+		return cause.passing && strings.Contains(message, "; "+cause.advice)
+	})
 }
 
 // lastLine is the last line of a log that says anything.

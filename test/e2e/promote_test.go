@@ -40,6 +40,7 @@ func TestPromote(t *testing.T) {
 	t.Run("judged", func(t *testing.T) { promoteJudged(t, p, app) })
 	t.Run("by status", func(t *testing.T) { promoteByStatus(t, p, app) })
 	t.Run("slow", func(t *testing.T) { promoteSlow(t, p, app) })
+	t.Run("never ready", func(t *testing.T) { promoteNeverReady(t, p, app) })
 	t.Run("ordered", func(t *testing.T) { promoteOrdered(t, p, app) })
 	t.Run("aborted", func(t *testing.T) { promoteAborted(t, p, app) })
 	t.Run("killed", func(t *testing.T) { promoteKilled(t, p, app) })
@@ -134,6 +135,33 @@ func promoteSlow(t *testing.T, p *harness.Project, app harness.App) {
 	require.Equal(t, 4, o.Code)
 	require.Contains(t, o.All, "at 25 % the canary is slow more often than it may")
 	require.Zero(t, tally.Failed(), "%v", tally.Failures())
+}
+
+// promoteNeverReady releases a version that ends at once, and an image that no registry gives: the first has failed, and the
+// second may come.
+func promoteNeverReady(t *testing.T, p *harness.Project, app harness.App) {
+	harness.Long(t)
+	p.Pulumi(t, "config", "set", "--path", "canaryPod.spec.containers[0].name", "app")
+	p.Pulumi(t, "config", "set", "--path", "canaryPod.spec.containers[0].args[0]", "--no-such-flag")
+	o := promote(t, p, "--steps", "25,100")
+	require.Equal(t, 4, o.Code)
+	require.Contains(t, o.All, "the canary failed before it got any request: subset canary: 0 of 1 pods ready: pod ")
+	require.NotContains(t, o.All, "--resume")
+	require.JSONEq(t, `{"stable":100,"canary":0}`, p.Output(t, "split"))
+	app.RequireIngress(t, 0)
+	requireReport(t, p, "taken back", "the canary failed before it got any request")
+	p.Pulumi(t, "config", "rm", "canaryPod")
+
+	o = p.AttemptCommand(t, "canary", "promote", "--stack", p.Stack, "--image", "localhost:1/nobody:1", "--steps", "25,100") // the next one begins
+	t.Logf("exit code %d after %.1f s\n%s", o.Code, o.Took.Seconds(), o.All)
+	require.Equal(t, 5, o.Code)
+	require.Contains(t, o.All, "the update failed: ")
+	require.Contains(t, o.All, "--resume")
+	app.RequireIngress(t, 0)
+
+	p.Pulumi(t, "config", "rm", "canaryImage")
+	p.SetAll(t, "canaryReplicas=0")
+	rollBack(t, p)
 }
 
 // stages is how the lines begin by which a promotion of promoteKilled and promoteAborted says what it begins.
