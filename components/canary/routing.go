@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 	networkingv1 "istio.io/api/networking/v1"
 	securityv1beta1 "istio.io/api/security/v1beta1"
 
@@ -59,9 +62,35 @@ func destinationRuleObject(c *config.Config) istioObject {
 		return &networkingv1.Subset{Name: subset, Labels: map[string]string{release.LabelSubset: subset}}
 	}
 	return routingObject(c, "DestinationRule", &networkingv1.DestinationRule{
-		Host:    c.Name,
-		Subsets: []*networkingv1.Subset{named(release.Stable), named(release.Canary)},
+		Host:          c.Name,
+		Subsets:       []*networkingv1.Subset{named(release.Stable), named(release.Canary)},
+		TrafficPolicy: trafficPolicy(c),
 	})
+}
+
+// trafficPolicy makes callers leave a pod alone that they cannot reach, as those of a lost
+// node; nil is Istio's own. What pods answer plays no part: a sick canary stays to be
+// judged. At most half of a subset is left alone, and so never a single pod.
+func trafficPolicy(c *config.Config) *networkingv1.TrafficPolicy {
+	if !c.OutlierDetection {
+		return nil
+	}
+	const attempt, look, alone = 3 * time.Second, time.Second, 10 * time.Second
+	const failures, most = 5, 50
+	return &networkingv1.TrafficPolicy{
+		ConnectionPool: &networkingv1.ConnectionPoolSettings{
+			Tcp: &networkingv1.ConnectionPoolSettings_TCPSettings{ConnectTimeout: durationpb.New(attempt)},
+		},
+		OutlierDetection: &networkingv1.OutlierDetection{
+			SplitExternalLocalOriginErrors: true,
+			ConsecutiveLocalOriginFailures: wrapperspb.UInt32(failures),
+			Consecutive_5XxErrors:          wrapperspb.UInt32(0),
+			ConsecutiveGatewayErrors:       wrapperspb.UInt32(0),
+			Interval:                       durationpb.New(look),
+			BaseEjectionTime:               durationpb.New(alone),
+			MaxEjectionPercent:             most,
+		},
+	}
 }
 
 // virtualServiceObject is the split. One route serves the app's hosts at the ingress

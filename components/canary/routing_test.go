@@ -22,6 +22,7 @@ func TestRouting(t *testing.T) {
 	}{
 		{"gateway", gatewayType, nil},
 		{"destinationrule", destinationRuleType, nil},
+		{"outlier-destinationrule", destinationRuleType, map[string]string{"outlierDetection": "true"}},
 		{"virtualservice-0", virtualServiceType, nil},
 		{"virtualservice-0.05", virtualServiceType, map[string]string{"canaryWeight": "0.05"}},
 		{"virtualservice-12.5", virtualServiceType, map[string]string{"canaryWeight": "12.5"}},

@@ -61,6 +61,8 @@ type Config struct {
 	StartSeconds int
 	// DrainSeconds is the longest request that survives a change, 1 to 3600 seconds.
 	DrainSeconds int
+	// OutlierDetection is whether callers leave a pod alone for a while that they cannot reach.
+	OutlierDetection bool
 	// Cluster is where the stack runs.
 	Cluster Cluster
 	// Istio is the mesh.

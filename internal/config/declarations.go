@@ -174,6 +174,10 @@ var declarations = []declaration{{
 		"Longest request that survives a change, in seconds: 1 to 3600."},
 	rule: wholeNumber(1, 3600, func(c *Config) *int { return &c.DrainSeconds }),
 }, {
+	Key: Key{"outlierDetection", "false",
+		"Whether callers of the app leave a pod alone for 10 s after 5 attempts in a row to reach it failed, at most half of a subset at a time, and give up an attempt after 3 s: true or false. What pods answer plays no part."},
+	rule: trueOrFalse(func(c *Config) *bool { return &c.OutlierDetection }),
+}, {
 	Key: Key{"clusterProvider", ProviderK3d,
 		"Where the stack runs: k3d makes a cluster on this machine, existing uses the one that kubeconfig names."},
 	rule: choice(func(c *Config) *string { return &c.Cluster.Provider }, ProviderK3d, ProviderExisting),

@@ -177,6 +177,9 @@ func TestRules(t *testing.T) {
 			key: "istioNamespace", with: others, good: []string{"istio-system", "ingress"}, bad: []string{"", "A", "a.b"},
 			allowed: "a DNS label (a-z, 0-9 and -) of at most 63 characters, istio-system with istioInstall true; for example: pulumi config set istioNamespace istio-system",
 		}, {
+			key: "outlierDetection", good: []string{"true", "false"}, bad: []string{"", "yes"},
+			allowed: "true or false; for example: pulumi config set outlierDetection false",
+		}, {
 			key: "metricsServer", good: []string{"true", "false"}, bad: []string{"", "yes"},
 			allowed: "true or false; for example: pulumi config set metricsServer false",
 		}, {
