@@ -62,6 +62,7 @@ var tortures = []tortureFault{
 	lostAgent(nodeFaults[0]),
 	lostAgent(nodeFaults[1]),
 	lostAgent(nodeFaults[2]),
+	lostAgent(nodeFaults[3]),
 	{Kind: torture.Kind{Name: "agent drained", Often: often}, do: drainAgent, grants: none},
 	{Kind: torture.Kind{Name: "server node restarted", Often: often}, do: restartServer, grants: lostNode},
 	{
@@ -168,9 +169,9 @@ func lostAgent(fault nodeFault) tortureFault {
 		grants: lostNode,
 		do: func(t *testing.T, s *scene) {
 			s.loseNode(t, s.node(agents[s.step.Agent]), func(container string) {
-				s.Docker(t, append(fault.begin, container)...)
+				fault.docker(t, s.Project, fault.begin, container)
 				time.Sleep(s.step.Lasts)
-				s.Docker(t, append(fault.end, container)...)
+				fault.docker(t, s.Project, fault.end, container)
 			})
 		},
 	}

@@ -61,10 +61,21 @@ func StartPod(ctx context.Context, c *kube.Client, logs *Logs, namespace, image 
 	if err := p.waitFor(ctx, "run", func(pod *corev1.Pod) bool {
 		return len(pod.Status.ContainerStatuses) > 0 && pod.Status.ContainerStatuses[0].State.Waiting == nil
 	}); err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.said())
 	}
 	go func() { p.read <- p.follow(ctx, logs, add) }()
 	return p, nil
+}
+
+// said is what the cluster says of the pod.
+func (p *Pod) said() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	events, err := p.client.Events(ctx, p.namespace, "involvedObject.name="+p.name)
+	for _, event := range events {
+		err = errors.Join(err, errors.New(event.Message))
+	}
+	return err
 }
 
 // follow reads the generator's log to its end. Where that is cut off, as by an API server that restarts, it reads on from
