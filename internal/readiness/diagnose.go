@@ -20,6 +20,7 @@ const (
 	never          = time.Duration(-1) // only the deadline for progress ends it
 	shortPatience  = 10 * time.Second  // the scheduler, a Secret that is being made
 	pullPatience   = 30 * time.Second  // a registry that does not answer well
+	awayPatience   = 30 * time.Second  // an istiod that is being replaced
 	probePatience  = time.Minute       // an app that does not answer, beyond its own initial delay
 	crashesAllowed = 1                 // one crash may be a race at the start
 )

@@ -108,3 +108,15 @@ func endingPod(hash string) corev1.Pod {
 	pod.DeletionTimestamp = &metav1.Time{}
 	return pod
 }
+
+// webhookFails is what the API server says of a webhook, before the cause.
+const webhookFails = `Internal error occurred: failed calling webhook "namespace.sidecar-injector.istio.io": failed to call webhook: Post "https://istiod.istio-system.svc:443/inject?timeout=10s": `
+
+// refused is a canary whose pods the API server does not take.
+func refused(why string) snapshot {
+	s := deployed(release.Canary)
+	s.deployments[0].Status.Conditions = []appsv1.DeploymentCondition{{
+		Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: why,
+	}}
+	return s
+}

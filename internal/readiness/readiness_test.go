@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -213,15 +212,33 @@ func TestWaitReady(t *testing.T) {
 		},
 		"quota": {
 			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
+			work:    fakeWorkloads{build: func(time.Duration) snapshot { return refused("exceeded quota: q") }},
+			after:   shortPatience,
+			want:    "subset canary: 0 of 1 pods ready: FailedCreate: exceeded quota: q; the namespace does not admit the pod: check its quota, its limit ranges and its admission webhooks",
+		},
+		"istiod is away": {
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
+			work:    fakeWorkloads{build: func(time.Duration) snapshot { return refused(webhookFails + "connect: connection refused") }},
+			after:   awayPatience,
+			want: "subset canary: 0 of 1 pods ready: FailedCreate: " + webhookFails + "connect: connection refused; " +
+				"istiod, which gives pods their sidecars, does not answer: check it (`kubectl get pods -A -l app=istiod`), then `pulumi up` again",
+		},
+		"istiod is not trusted": {
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
 			work: fakeWorkloads{build: func(time.Duration) snapshot {
-				s := deployed(release.Canary)
-				s.deployments[0].Status.Conditions = []appsv1.DeploymentCondition{{
-					Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: "exceeded quota: q",
-				}}
-				return s
+				return refused(webhookFails + "x509: certificate signed by unknown authority")
 			}},
 			after: shortPatience,
-			want:  "subset canary: 0 of 1 pods ready: FailedCreate: exceeded quota: q; the namespace does not admit the pod: check its quota, its limit ranges and its admission webhooks",
+			want: "subset canary: 0 of 1 pods ready: FailedCreate: " + webhookFails + "x509: certificate signed by unknown authority; " +
+				"the API server does not trust istiod, which gives pods their sidecars; istiod writes its certificate into its webhook " +
+				"when it starts: `kubectl -n istio-system rollout restart deployment -l app=istiod`",
+		},
+		"somebody's webhook is away": {
+			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},
+			work:    fakeWorkloads{build: func(time.Duration) snapshot { return refused(`failed calling webhook "pods.example.com": EOF`) }},
+			after:   shortPatience,
+			want: `subset canary: 0 of 1 pods ready: FailedCreate: failed calling webhook "pods.example.com": EOF; ` +
+				"the webhook that the message names has to answer before a pod is made: check who serves it",
 		},
 		"no Deployment": {
 			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},

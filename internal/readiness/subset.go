@@ -1,6 +1,8 @@
 package readiness
 
 import (
+	"strings"
+
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -81,13 +83,30 @@ func (s snapshot) subset(app release.App, name string, pods release.Pods) *subse
 	}
 	for _, condition := range deployment.Status.Conditions {
 		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue && len(state.ready) < state.wanted {
-			state.ownReason = &finding{
-				kind: kindCreate, uid: name, reason: condition.Reason, message: kube.OneLine(condition.Message), patience: shortPatience,
-				advice: "the namespace does not admit the pod: check its quota, its limit ranges and its admission webhooks",
-			}
+			refused := notMade(kube.OneLine(condition.Message))
+			refused.uid, refused.reason = name, condition.Reason
+			state.ownReason = &refused
 		}
 	}
 	return state
+}
+
+// notMade is why the API server does not take a pod, by what it says.
+func notMade(message string) finding {
+	f := finding{kind: kindCreate, message: message, patience: shortPatience}
+	switch {
+	case !strings.Contains(message, "failed calling webhook"):
+		f.advice = "the namespace does not admit the pod: check its quota, its limit ranges and its admission webhooks"
+	case !strings.Contains(message, ".sidecar-injector.istio.io"):
+		f.advice = "the webhook that the message names has to answer before a pod is made: check who serves it"
+	case strings.Contains(message, "x509:"):
+		f.advice = "the API server does not trust istiod, which gives pods their sidecars; istiod writes its certificate into its webhook " +
+			"when it starts: `kubectl -n istio-system rollout restart deployment -l app=istiod`"
+	default:
+		f.patience = awayPatience
+		f.advice = "istiod, which gives pods their sidecars, does not answer: check it (`kubectl get pods -A -l app=istiod`), then `pulumi up` again"
+	}
+	return f
 }
 
 // asked is the number of pods that a Deployment asks for.

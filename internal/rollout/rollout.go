@@ -119,7 +119,8 @@ func (r *Rollout) RollBack(ctx context.Context, cluster Cluster, say Voice) erro
 	r.before.Store(before)
 	r.rolledBack.Store(true)
 	r.read.Store(nil)
-	if err := cluster.Write(ctx, inForce, r.want.Split); err != nil {
+	err = untilWebhookAnswers(ctx, say, func() error { return cluster.Write(ctx, inForce, r.want.Split) })
+	if err != nil {
 		return staysAsBefore(inForce.Split, err)
 	}
 	// Not whether the proxies can reach the subsets: a DestinationRule that somebody
@@ -159,7 +160,8 @@ func (r *Rollout) guardMove(ctx context.Context, cluster Cluster, inForce releas
 	var looked time.Time
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := cluster.CheckWritable(groupCtx); err != nil {
+		err := untilWebhookAnswers(groupCtx, say, func() error { return cluster.CheckWritable(groupCtx) })
+		if err != nil {
 			return staysAsBefore(inForce, err)
 		}
 		return nil
@@ -191,6 +193,24 @@ func (r *Rollout) guardMove(ctx context.Context, cluster Cluster, inForce releas
 	}
 	r.before.Store(before)
 	return nil
+}
+
+// untilWebhookAnswers tries a write of the split again for some time while istiod's
+// webhook does not answer, as while istiod is being replaced.
+func untilWebhookAnswers(ctx context.Context, say Voice, write func() error) error {
+	const patience, pause = 20 * time.Second, time.Second
+	for begin := time.Now(); ; {
+		err := write()
+		if away := new(release.WebhookError); !errors.As(err, &away) || time.Since(begin) >= patience {
+			return err
+		}
+		say.Progress("the webhook of istiod that checks the split does not answer: trying again")
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
 }
 
 // guardFirst guards a split where none is known to be in force. When there is not

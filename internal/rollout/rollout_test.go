@@ -377,3 +377,34 @@ func TestBefore(t *testing.T) {
 	require.NoError(t, New(wanting(10)).Converge(t.Context(), app, silent()))
 	require.Nil(t, app.ConvergedWith, "nothing was written")
 }
+
+func TestUntilWebhookAnswers(t *testing.T) {
+	t.Parallel()
+	away := fmt.Errorf("write: %w", &release.WebhookError{Said: "connection refused"})
+	for name, tc := range map[string]struct {
+		err   error
+		times int // that the write fails
+		took  time.Duration
+		want  error
+	}{
+		"it answers":           {away, 0, 0, nil},
+		"istiod is replaced":   {away, 7, 7 * time.Second, nil},
+		"istiod stays away":    {away, 1000, 20 * time.Second, away},
+		"another error is one": {errSick, 1000, 0, errSick},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				begin, tried := time.Now(), 0
+				err := untilWebhookAnswers(t.Context(), silent(), func() error {
+					if tried++; tried <= tc.times {
+						return tc.err
+					}
+					return nil
+				})
+				require.Equal(t, tc.want, err)
+				require.Equal(t, tc.took, time.Since(begin))
+			})
+		})
+	}
+}
