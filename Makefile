@@ -54,7 +54,7 @@ bench:
 bench-rivals:
 	@scripts/bench-rivals.sh
 
-## faults: take nodes away under load, kill commands half-way, and write docs/faults.md and docs/killed.md
+## faults: take nodes away under load, trouble and upgrade Istio, kill commands half-way, and write docs/faults.md, docs/istio-faults.md and docs/killed.md
 .PHONY: faults
 faults:
 	@scripts/faults.sh
