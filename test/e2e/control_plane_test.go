@@ -124,13 +124,18 @@ func deleteInjector(t *testing.T, client *kube.Client) {
 // removeCABundle takes from the injector what the API server trusts istiod by.
 func removeCABundle(t *testing.T, client *kube.Client) {
 	t.Helper()
+	changeInjector(t, client, func(clientConfig map[string]any) { delete(clientConfig, "caBundle") })
+}
+
+func changeInjector(t *testing.T, client *kube.Client, change func(clientConfig map[string]any)) {
+	t.Helper()
 	webhooks := harness.Objects(client, harness.MutatingWebhookConfigurations, "")
 	injector, err := webhooks.Get(t.Context(), sidecarInjector, metav1.GetOptions{})
 	require.NoError(t, err)
 	configured, _, err := unstructured.NestedSlice(injector.Object, "webhooks")
 	require.NoError(t, err)
 	for _, w := range configured {
-		unstructured.RemoveNestedField(w.(map[string]any), "clientConfig", "caBundle")
+		change(w.(map[string]any)["clientConfig"].(map[string]any))
 	}
 	require.NoError(t, unstructured.SetNestedSlice(injector.Object, configured, "webhooks"))
 	_, err = webhooks.Update(t.Context(), injector, metav1.UpdateOptions{})

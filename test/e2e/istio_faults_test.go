@@ -14,7 +14,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"canary/internal/certtest"
 	"canary/internal/pins"
@@ -215,17 +214,8 @@ func slowIstiod(t *testing.T, r *harness.LoadRun) (stop func()) {
 func distrustIstiod(t *testing.T, r *harness.LoadRun) {
 	t.Helper()
 	other, _ := certtest.Pair(t, time.Now().Add(time.Hour), "somebody.else")
-	webhooks := harness.Objects(r.Client, harness.MutatingWebhookConfigurations, "")
-	injector, err := webhooks.Get(t.Context(), sidecarInjector, metav1.GetOptions{})
-	require.NoError(t, err)
-	configured, _, err := unstructured.NestedSlice(injector.Object, "webhooks")
-	require.NoError(t, err)
-	for _, w := range configured {
-		require.NoError(t, unstructured.SetNestedField(w.(map[string]any), base64.StdEncoding.EncodeToString([]byte(other)), "clientConfig", "caBundle"))
-	}
-	require.NoError(t, unstructured.SetNestedSlice(injector.Object, configured, "webhooks"))
-	_, err = webhooks.Update(t.Context(), injector, metav1.UpdateOptions{})
-	require.NoError(t, err)
+	bundle := base64.StdEncoding.EncodeToString([]byte(other))
+	changeInjector(t, r.Client, func(clientConfig map[string]any) { clientConfig["caBundle"] = bundle })
 }
 
 // istioReport is the text of docs/istio-faults.md.
