@@ -31,6 +31,6 @@ func TestTutorial(t *testing.T) {
 		shell.Dir, shell.Env = p.Dir, p.Env
 		out, err := shell.CombinedOutput()
 		require.NoError(t, err, "%s\n%s", block[1], out)
-		t.Logf("%s%.1f s", block[1], time.Since(start).Seconds())
+		t.Logf("%s%s%.1f s", block[1], out, time.Since(start).Seconds())
 	}
 }
