@@ -62,7 +62,6 @@ var tortures = []tortureFault{
 	lostAgent(nodeFaults[0]),
 	lostAgent(nodeFaults[1]),
 	lostAgent(nodeFaults[2]),
-	lostAgent(nodeFaults[3]),
 	{Kind: torture.Kind{Name: "agent drained", Often: often}, do: drainAgent, grants: none},
 	{Kind: torture.Kind{Name: "server node restarted", Often: often}, do: restartServer, grants: lostNode},
 	{
