@@ -5,6 +5,9 @@ import "strings"
 // maxMessage bounds what is quoted from the cluster or from a log, in runes.
 const maxMessage = 400
 
+// WebhookFailed reports whether the API server says that a webhook which it has to ask did not answer.
+func WebhookFailed(message string) bool { return strings.Contains(message, "failed calling webhook") }
+
 // OneLine makes a message of the cluster or a line of a log fit into one line of
 // an error: no line breaks, no control characters, not too long.
 func OneLine(text string) string {

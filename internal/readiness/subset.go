@@ -94,7 +94,7 @@ func (s snapshot) subset(app release.App, name string, pods release.Pods) *subse
 func notMade(message string) finding {
 	f := finding{kind: kindCreate, message: message, patience: shortPatience}
 	switch {
-	case !strings.Contains(message, "failed calling webhook"):
+	case !kube.WebhookFailed(message):
 		f.advice = "the namespace does not admit the pod: check its quota, its limit ranges and its admission webhooks"
 	case !strings.Contains(message, ".sidecar-injector.istio.io"):
 		f.advice = "the webhook that the message names has to answer before a pod is made: check who serves it"

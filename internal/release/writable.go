@@ -3,7 +3,6 @@ package release
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,7 +42,7 @@ func explainRefusal(app App, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case strings.Contains(err.Error(), "failed calling webhook"):
+	case kube.WebhookFailed(err.Error()):
 		return &WebhookError{Said: kube.OneLine(err.Error())}
 	}
 	return fmt.Errorf("VirtualService %s/%s cannot be changed: %w", app.Namespace, app.Name, err)

@@ -18,7 +18,7 @@ func TestAgents(t *testing.T) {
 	t.Cleanup(func() { p.Destroy(t) })
 	p.Up(t)
 	app := p.Example(t)
-	server := p.Docker(t, "container", "inspect", "--format", "{{.ID}}", "k3d-"+p.Cluster+"-server-0")
+	server := p.Docker(t, "container", "inspect", "--format", "{{.ID}}", p.Node("server-0"))
 	harness.Drained(t, app.Client, app.Namespace)
 
 	finish := app.Load(t, 50)
@@ -38,13 +38,13 @@ func TestAgents(t *testing.T) {
 	harness.RequireNoneFailed(t, finish())
 	app.RequireSplit(t, 50)
 
-	p.Docker(t, "rm", "--force", "--volumes", "k3d-"+p.Cluster+"-agent-1")
+	p.Docker(t, "rm", "--force", "--volumes", p.Node("agent-1"))
 	o := p.MakeUp(t)
 	require.Zero(t, o.Code, o.All)
 	t.Logf("one agent removed by hand: make up takes %.1f s", o.Took.Seconds())
 	require.Contains(t, o.All, "lacks agents")
 	requireNodes(t, p, "agent-0", "agent-1-0", "server-0")
-	require.Equal(t, server, p.Docker(t, "container", "inspect", "--format", "{{.ID}}", "k3d-"+p.Cluster+"-server-0"),
+	require.Equal(t, server, p.Docker(t, "container", "inspect", "--format", "{{.ID}}", p.Node("server-0")),
 		"it is the same cluster")
 	app.RequireSplit(t, 50)
 
@@ -66,7 +66,7 @@ func requireNodes(t *testing.T, p *harness.Project, want ...string) {
 	}
 	var full []string
 	for _, name := range want {
-		full = append(full, "k3d-"+p.Cluster+"-"+name)
+		full = append(full, p.Node(name))
 	}
 	require.ElementsMatch(t, full, names)
 	containers := p.Docker(t, "ps", "--filter", "label=k3d.cluster="+p.Cluster, "--format", "{{.Names}}")

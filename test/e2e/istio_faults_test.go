@@ -98,14 +98,10 @@ func istioTrouble() []istioStep {
 
 // upgrades are the ways to another version; the order of their steps is that of docs/operations.md.
 func upgrades(next *nextCharts) []istioStep {
-	revisions := func(revision string) func(t *testing.T, r *harness.LoadRun) string {
+	gateways := func(command string, revision ...string) func(t *testing.T, r *harness.LoadRun) string {
 		return func(t *testing.T, r *harness.LoadRun) string {
 			for _, gateway := range []string{"ingressgateway", "egressgateway"} {
-				args := []string{"config", "set", "--path", "istioValues." + gateway + ".revision", revision}
-				if revision == "" {
-					args = []string{"config", "rm", "--path", args[3]}
-				}
-				r.Pulumi(t, args...)
+				r.Pulumi(t, append([]string{"config", command, "--path", "istioValues." + gateway + ".revision"}, revision...)...)
 			}
 			return untilUp(t, r, 10)
 		}
@@ -117,12 +113,12 @@ func upgrades(next *nextCharts) []istioStep {
 			r.Set(t, "istioRevision", secondRevision)
 			return untilUp(t, r, 10)
 		}},
-		{"by revision: the gateways move to the second", revisions(secondRevision)},
+		{"by revision: the gateways move to the second", gateways("set", secondRevision)},
 		{"in place: the charts of the next version", func(t *testing.T, r *harness.LoadRun) string {
 			r.SetAll(t, "istioChartRepository="+next.url, "istioVersion="+next.version, "istioTag="+pins.IstioVersion)
 			return untilUp(t, r, 10)
 		}},
-		{"by revision: the gateways move back to the first", revisions("")},
+		{"by revision: the gateways move back to the first", gateways("rm")},
 		{"by revision: the app moves back", func(t *testing.T, r *harness.LoadRun) string {
 			r.Set(t, "istioRevision", "")
 			return untilUp(t, r, 10)

@@ -133,10 +133,8 @@ func (s *secondIstiod) install(t *testing.T, r *harness.LoadRun, next *nextChart
 	require.NoError(t, err)
 
 	dir := t.TempDir()
-	program := filepath.Join(dir, "istiod")
-	harness.Run(t, ".", append(os.Environ(), "CGO_ENABLED=0"), "go", "build", "-o", program, "./programs/istiod")
 	name := harness.NewName()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "Pulumi.yaml"), fmt.Appendf(nil, "name: istiod\nruntime: {name: go, options: {binary: %s}}\n", program), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "Pulumi.yaml"), fmt.Appendf(nil, "name: istiod\nruntime: {name: go, options: {binary: %s}}\n", harness.CompileProgram(t, "istiod")), 0o644))
 	s.run = func(args ...string) string {
 		t.Helper()
 		return harness.Run(t, dir, r.Env, "pulumi", append(args, "--stack", name)...)

@@ -79,7 +79,7 @@ func killDuringCreate(t *testing.T, p *harness.Project, all bool) {
 		default:
 		}
 		names := harness.Run(t, p.Dir, p.Env, "docker", "ps", "--all", "--format", "{{.Names}}")
-		if !strings.Contains(names, "k3d-"+p.Cluster+"-server-0") {
+		if !strings.Contains(names, p.Node("server-0")) {
 			return errors.New("the cluster's server is not there yet")
 		}
 		return nil

@@ -69,7 +69,7 @@ func TestLostCluster(t *testing.T) {
 		makeUp("stopped")
 	}
 
-	p.Docker(t, "rm", "--force", "--volumes", "k3d-"+p.Cluster+"-serverlb")
+	p.Docker(t, "rm", "--force", "--volumes", p.Node("serverlb"))
 	plainUp("half-made: load balancer removed")
 	makeUp("half-made: load balancer removed")
 

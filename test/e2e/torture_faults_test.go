@@ -88,10 +88,6 @@ type scene struct {
 	granted map[string]float64 // requests that may fail, by path
 }
 
-func (s *scene) node(name string) string { return nodeOf(s.Project, name) }
-
-func nodeOf(p *harness.Project, name string) string { return "k3d-" + p.Cluster + "-" + name }
-
 // grant lets a share of what each path sends in a time fail.
 func (s *scene) grant(ingress, mesh float64, within time.Duration) {
 	s.granted[load.Ingress] += ingress * tortureRate * within.Seconds()
@@ -167,7 +163,7 @@ func lostAgent(fault nodeFault) tortureFault {
 		Kind:   torture.Kind{Name: "agent " + fault.name, Often: often},
 		grants: lostNode,
 		do: func(t *testing.T, s *scene) {
-			s.loseNode(t, s.node(agents[s.step.Agent]), func(container string) {
+			s.loseNode(t, s.Node(agents[s.step.Agent]), func(container string) {
 				fault.docker(t, s.Project, fault.begin, container)
 				time.Sleep(s.step.Lasts)
 				fault.docker(t, s.Project, fault.end, container)
@@ -181,18 +177,18 @@ func (s *scene) loseNode(t *testing.T, node string, lose func(container string))
 	t.Helper()
 	const back = 5 * time.Second
 	ingress, mesh := s.reach(t, node)
-	t.Logf("%s holds %s", node, holds(t, s.Client, strings.TrimPrefix(node, s.node(""))))
+	t.Logf("%s holds %s", node, holds(t, s.Client, strings.TrimPrefix(node, s.Node(""))))
 	begin := time.Now()
 	lose(node)
 	s.grant(ingress, mesh, time.Since(begin)+back)
 }
 
 func drainAgent(t *testing.T, s *scene) {
-	drainNode(t, s.Client, s.node(agents[s.step.Agent]))
+	drainNode(t, s.Client, s.Node(agents[s.step.Agent]))
 }
 
 func restartServer(t *testing.T, s *scene) {
-	s.loseNode(t, s.node("server-0"), func(container string) {
+	s.loseNode(t, s.Node("server-0"), func(container string) {
 		s.Docker(t, "restart", "--time", "1", container)
 		s.awaitAPI(t)
 	})
@@ -201,7 +197,7 @@ func restartServer(t *testing.T, s *scene) {
 func restartLoadBalancer(t *testing.T, s *scene) {
 	const back = 2 * time.Second
 	begin := time.Now()
-	s.Docker(t, "restart", "--time", "1", s.node("serverlb"))
+	s.Docker(t, "restart", "--time", "1", s.Node("serverlb"))
 	s.awaitAPI(t) // by way of it, too
 	s.grant(1, 0, time.Since(begin)+back)
 }

@@ -130,7 +130,7 @@ func (x *torturing) step(t *testing.T, step torture.Step, f tortureFault) {
 	s := &scene{step: step, granted: map[string]float64{}}
 	s.LoadRun = x.StartLoad(t, x.images["a"], load.Target{
 		Rate: tortureRate, Timeout: tortureTimeout,
-		Node: nodeOf(x.Project, agents[(step.Agent+1)%len(agents)]), // a step takes another one away
+		Node: x.Node(agents[(step.Agent+1)%len(agents)]), // a step takes another one away
 	})
 	odd := s.watchSplit(t, f)
 	if step.New != step.Old {

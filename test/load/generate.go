@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// DefaultTimeout is well above the longest request that is sent, and above what any takes on a machine that has more to do
+	// longTimeout is well above the longest request that is sent, and above what any takes on a machine that has more to do
 	// than it can: late is not lost. How long they took is counted.
-	DefaultTimeout = 90 * time.Second
+	longTimeout = 90 * time.Second
 
 	longRate = 0.5
 )
@@ -32,7 +32,7 @@ type Target struct {
 	Rate float64
 	// Long are the paths of long requests; one to each of them is sent every two seconds.
 	Long []string
-	// Timeout is when a request is given up; 0 is DefaultTimeout.
+	// Timeout is when a request is given up; 0 is one that no request reaches.
 	Timeout time.Duration
 	// Node is where a generator inside of the cluster runs; "" is any node.
 	Node string
@@ -42,7 +42,7 @@ type Target struct {
 // became of each. Requests that are unanswered at the end have no record: end it when nothing changes any more, later
 // than the longest request takes. Add is never called concurrently.
 func Generate(ctx context.Context, t Target, add func(Record)) error {
-	timeout := cmp.Or(t.Timeout, DefaultTimeout)
+	timeout := cmp.Or(t.Timeout, longTimeout)
 	records := make(chan Record, 1024)
 	done := make(chan struct{})
 	go func() {

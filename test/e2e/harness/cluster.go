@@ -97,6 +97,9 @@ func (p *Project) Docker(t *testing.T, args ...string) string {
 	return Run(t, p.Dir, p.Env, "docker", args...)
 }
 
+// Node is the container, and the node of Kubernetes, that k3d calls so: server-0, agent-0, or serverlb.
+func (p *Project) Node(name string) string { return "k3d-" + p.Cluster + "-" + name }
+
 // Nodes are the cluster's containers.
 func (p *Project) nodes(t *testing.T) []string {
 	t.Helper()

@@ -80,12 +80,18 @@ type File struct {
 // BuildProgram builds one of the programs beside the tests as a file at the root of an image.
 func BuildProgram(t *testing.T, name string) []File {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), name)
-	env := append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
-	Run(t, ".", env, "go", "build", "-ldflags=-s -w", "-o", out, "./programs/"+name)
-	b, err := os.ReadFile(out)
+	b, err := os.ReadFile(CompileProgram(t, name))
 	require.NoError(t, err)
 	return []File{{name: name, mode: 0o755, content: b}}
+}
+
+// CompileProgram builds one of them as a file of this machine, until the test is over.
+func CompileProgram(t *testing.T, name string) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), name)
+	env := append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
+	Run(t, ".", env, "go", "build", "-ldflags=-s -w", "-o", file, "./programs/"+name)
+	return file
 }
 
 // forOtherProcessor is a program as it is when built for a processor that no machine of these tests has.
