@@ -52,6 +52,10 @@ func TestAgents(t *testing.T) {
 			log: append(append([]string{"drain k3d-canary-agent-1" + drainFlags, "balanced"}, restart...),
 				"delete node k3d-canary-agent-1 --wait=false"),
 		},
+		"a killed run has drained one": {
+			agents: 2, before: func(w *world) { w.Cordoned, w.Leaving = []string{"k3d-canary-agent-1"}, []string{"k3d-canary-agent-1"} },
+			want: []string{"agent-0", "agent-1"}, log: []string{"uncordon k3d-canary-agent-1"},
+		},
 		"one was removed by hand": {
 			agents: 2, before: func(w *world) { w.drop("k3d-canary-agent-0") }, want: []string{"agent-0-0", "agent-1"},
 			log: []string{
@@ -112,6 +116,7 @@ func TestAgents(t *testing.T) {
 				require.Len(t, w.Containers, len(names)+2)
 				require.ElementsMatch(t, append(names, "k3d-canary-server-0"), w.Nodes)
 				require.Empty(t, w.Cordoned)
+				require.Empty(t, w.Leaving)
 				w.Log = nil
 			})
 			require.Equal(t, "running", m.succeeds("cluster-state.sh").stdout)
@@ -157,6 +162,7 @@ func TestAgentsAreKept(t *testing.T) {
 			require.Equal(t, wholeCluster(), m.everything())
 			m.change(func(w *world) {
 				require.Empty(t, w.Cordoned)
+				require.Empty(t, w.Leaving)
 				require.Equal(t, balanced("k3d-canary-agent-0", "k3d-canary-agent-1"), w.Balanced)
 			})
 		})

@@ -11,16 +11,13 @@ set -eu
 . "$(dirname -- "$0")/lib/cluster.sh"
 
 work=
-drained=
+leaving=canary.leaving # a label of nodes: it is drained to be removed
 
-# on_exit lets pods come again to the agents that were drained, and stay.
 on_exit() {
   status=$?
   set +e
   end_k3d
-  for agent in $drained; do
-    kube uncordon "$agent" >/dev/null 2>&1
-  done
+  stay 2>/dev/null
   forget_work
   exit "$status"
 }
@@ -71,10 +68,18 @@ add() {
     fail "cluster $CLUSTER_NAME: its new agent $agent is not ready after 120 s; what it says: docker logs $agent"
 }
 
+# stay lets pods come again to the agents that were drained and are still there.
+stay() {
+  for node in $(kube get nodes --selector "$leaving" --output name); do
+    kube uncordon "${node#node/}" >/dev/null
+    kube label "$node" "$leaving-" >/dev/null
+  done
+}
+
 # drain makes a node's pods move to other nodes.
 drain() {
   log "cluster $CLUSTER_NAME: draining the agent $1"
-  drained="$drained $1"
+  kube label --overwrite node "$1" "$leaving=true" >/dev/null
   kube drain "$1" --ignore-daemonsets --delete-emptydir-data --timeout=300s >"$work/drain" 2>&1 ||
     fail "cluster $CLUSTER_NAME: the agent $1 cannot be drained, and stays. kubectl says: $(sed -n '$p' "$work/drain")"
 }
@@ -147,6 +152,7 @@ trap_signals
 work=$(mktemp -d)
 
 forget_lost
+stay # a killed run could not say so
 there=$(agents | grep -c .) || :
 while [ "$there" -lt "$CLUSTER_AGENTS" ]; do
   add
@@ -164,6 +170,5 @@ if [ -n "$surplus" ]; then
     docker rm --force --volumes "$agent" >/dev/null
     kube delete node "$agent" --wait=false >/dev/null
   done
-  drained=
 fi
 agents

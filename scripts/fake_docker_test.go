@@ -116,9 +116,16 @@ func (w *world) kubectl(args []string) error {
 	case "get --raw":
 		return nil
 	case "get nodes":
-		for _, node := range w.Nodes {
+		nodes := w.Nodes
+		if slices.Contains(args, "--selector") {
+			nodes = w.Leaving
+		}
+		for _, node := range nodes {
 			fmt.Println("node/" + node)
 		}
+		return nil
+	case "label --overwrite":
+		w.Leaving = append(w.Leaving, args[3])
 		return nil
 	case "get deployments":
 		fmt.Println("istio-system istio-ingressgateway")
@@ -126,8 +133,12 @@ func (w *world) kubectl(args []string) error {
 	case "delete node":
 		w.Nodes = slices.DeleteFunc(w.Nodes, func(one string) bool { return one == args[2] })
 		w.uncordon(args[2])
+		w.stay(args[2])
 	}
 	switch args[0] {
+	case "label":
+		w.stay(strings.TrimPrefix(args[1], "node/"))
+		return nil
 	case "drain":
 		w.Cordoned = append(w.Cordoned, args[1])
 		if os.Getenv("FAKE_DRAIN") == "fail" {
@@ -139,6 +150,10 @@ func (w *world) kubectl(args []string) error {
 	}
 	w.Log = append(w.Log, strings.Join(args, " "))
 	return nil
+}
+
+func (w *world) stay(node string) {
+	w.Leaving = slices.DeleteFunc(w.Leaving, func(one string) bool { return one == node })
 }
 
 func (w *world) uncordon(node string) {

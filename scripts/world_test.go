@@ -23,6 +23,7 @@ type world struct {
 
 	Nodes      []string // that the API server knows
 	Cordoned   []string // the nodes that get no pods
+	Leaving    []string // the nodes with the label of those that are drained to be removed
 	Balanced   string   // the file of the load balancer
 	Balancings int      // how often it was taken on
 	Log        []string // of what was done to the cluster
