@@ -110,7 +110,7 @@ func endingPod(hash string) corev1.Pod {
 }
 
 // webhookFails is what the API server says of a webhook, before the cause.
-const webhookFails = `Internal error occurred: failed calling webhook "namespace.sidecar-injector.istio.io": failed to call webhook: Post "https://istiod.istio-system.svc:443/inject?timeout=10s": `
+const webhookFails = `Internal error occurred: failed calling webhook "namespace.sidecar-injector.istio.io": failed to call webhook: Post "https://istiod-next.istio.svc:443/inject?timeout=10s": `
 
 // refused is a canary whose pods the API server does not take.
 func refused(why string) snapshot {

@@ -231,7 +231,7 @@ func TestWaitReady(t *testing.T) {
 			after: shortPatience,
 			want: "subset canary: 0 of 1 pods ready: FailedCreate: " + webhookFails + "x509: certificate signed by unknown authority; " +
 				"the API server does not trust istiod, which gives pods their sidecars; istiod writes its certificate into its webhook " +
-				"when it starts: `kubectl -n istio-system rollout restart deployment -l app=istiod`",
+				"when it starts: `kubectl -n istio rollout restart deployment -l app=istiod`",
 		},
 		"somebody's webhook is away": {
 			subsets: map[string]release.Pods{release.Canary: release.Fixed(1)},

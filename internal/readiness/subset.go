@@ -2,6 +2,7 @@ package readiness
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -15,6 +16,9 @@ const (
 	revisionAnnotation = "deployment.kubernetes.io/revision"
 	hashLabel          = appsv1.DefaultDeploymentUniqueLabelKey
 )
+
+// serviceURL is the Service of a webhook in what the API server says, with its namespace.
+var serviceURL = regexp.MustCompile(`https://[a-z0-9-]+\.([a-z0-9-]+)\.svc\b`)
 
 // subsetState is one subset in a snapshot.
 type subsetState struct {
@@ -99,8 +103,12 @@ func notMade(message string) finding {
 	case !strings.Contains(message, ".sidecar-injector.istio.io"):
 		f.advice = "the webhook that the message names has to answer before a pod is made: check who serves it"
 	case strings.Contains(message, "x509:"):
+		namespace := "ISTIO-NAMESPACE"
+		if service := serviceURL.FindStringSubmatch(message); service != nil {
+			namespace = service[1]
+		}
 		f.advice = "the API server does not trust istiod, which gives pods their sidecars; istiod writes its certificate into its webhook " +
-			"when it starts: `kubectl -n istio-system rollout restart deployment -l app=istiod`"
+			"when it starts: `kubectl -n " + namespace + " rollout restart deployment -l app=istiod`"
 	default:
 		f.patience = awayPatience
 		f.advice = "istiod, which gives pods their sidecars, does not answer: check it (`kubectl get pods -A -l app=istiod`), then `pulumi up` again"
