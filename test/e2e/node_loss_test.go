@@ -36,7 +36,7 @@ type nodeFault struct {
 
 var nodeFaults = []nodeFault{
 	{name: "paused", begin: "pause NODE", end: "unpause NODE", lasts: 12 * time.Second},
-	{name: "stopped", begin: "stop --time 1 NODE", end: "start NODE", lasts: 8 * time.Second},
+	{name: "stopped", begin: "stop -t 1 NODE", end: "start NODE", lasts: 8 * time.Second},
 	{
 		name:  cutOff, // nothing gets in any more
 		begin: "exec NODE iptables -t raw -I PREROUTING -i eth0 -j DROP", end: "exec NODE iptables -t raw -D PREROUTING -i eth0 -j DROP",
@@ -46,8 +46,8 @@ var nodeFaults = []nodeFault{
 
 const cutOff = "cut off"
 
-// docker runs one of a fault's commands on a container.
-func (nodeFault) docker(t *testing.T, p *harness.Project, command, container string) {
+// onNode runs one of a nodeFault's commands on a container.
+func onNode(t *testing.T, p *harness.Project, command, container string) {
 	t.Helper()
 	p.Docker(t, strings.Fields(strings.ReplaceAll(command, "NODE", container))...)
 }
@@ -203,9 +203,9 @@ func withoutNode(t *testing.T, p *harness.Project, client *kube.Client, image, n
 	r := p.StartLoad(t, image, load.Target{Rate: 100, Timeout: timeout, Node: p.Node(sender)})
 	begin := time.Now()
 	r.Step(fault.name, func() {
-		fault.docker(t, p, fault.begin, p.Node(node))
+		onNode(t, p, fault.begin, p.Node(node))
 		time.Sleep(fault.lasts)
-		fault.docker(t, p, fault.end, p.Node(node))
+		onNode(t, p, fault.end, p.Node(node))
 	})
 	r.Step("back", func() { time.Sleep(all - time.Since(begin)) })
 	r.Finish(timeout)

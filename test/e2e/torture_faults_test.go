@@ -164,9 +164,9 @@ func lostAgent(fault nodeFault) tortureFault {
 		grants: lostNode,
 		do: func(t *testing.T, s *scene) {
 			s.loseNode(t, s.Node(agents[s.step.Agent]), func(container string) {
-				fault.docker(t, s.Project, fault.begin, container)
+				onNode(t, s.Project, fault.begin, container)
 				time.Sleep(s.step.Lasts)
-				fault.docker(t, s.Project, fault.end, container)
+				onNode(t, s.Project, fault.end, container)
 			})
 		},
 	}
@@ -189,7 +189,7 @@ func drainAgent(t *testing.T, s *scene) {
 
 func restartServer(t *testing.T, s *scene) {
 	s.loseNode(t, s.Node("server-0"), func(container string) {
-		s.Docker(t, "restart", "--time", "1", container)
+		s.Docker(t, "restart", "-t", "1", container)
 		s.awaitAPI(t)
 	})
 }
@@ -197,7 +197,7 @@ func restartServer(t *testing.T, s *scene) {
 func restartLoadBalancer(t *testing.T, s *scene) {
 	const back = 2 * time.Second
 	begin := time.Now()
-	s.Docker(t, "restart", "--time", "1", s.Node("serverlb"))
+	s.Docker(t, "restart", "-t", "1", s.Node("serverlb"))
 	s.awaitAPI(t) // by way of it, too
 	s.grant(1, 0, time.Since(begin)+back)
 }

@@ -109,7 +109,7 @@ func (p *Project) nodes(t *testing.T) []string {
 // StopNodes stops every container of the cluster.
 func (p *Project) StopNodes(t *testing.T) {
 	t.Helper()
-	p.Docker(t, append([]string{"stop", "--time", "1"}, p.nodes(t)...)...)
+	p.Docker(t, append([]string{"stop", "-t", "1"}, p.nodes(t)...)...)
 }
 
 // K3dDelete deletes the cluster behind Pulumi's back.
