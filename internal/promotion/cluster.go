@@ -3,6 +3,7 @@ package promotion
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -99,12 +100,14 @@ func (l *LiveCluster) CanaryReady(ctx context.Context) (int, error) {
 }
 
 // Describe says of some of the canary's pods how their containers fare, what Kubernetes
-// warns of, and the last lines of the app's log. What cannot be read is left out.
+// warns of, and the last lines of the app's log. What cannot be read is left out, and so
+// are pods that are ending, most of them of the version before.
 func (l *LiveCluster) Describe(ctx context.Context) []string {
 	pods, err := l.client.Pods(ctx, l.app.Namespace, release.LabelName+"="+l.app.Name+","+release.LabelSubset+"="+release.Canary)
 	if err != nil {
 		return nil
 	}
+	pods = slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil })
 	var lines []string
 	for _, pod := range pods[:min(len(pods), describedPods)] {
 		state := "ready"

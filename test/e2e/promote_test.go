@@ -141,8 +141,8 @@ func promoteSlow(t *testing.T, p *harness.Project, app harness.App) {
 // second may come.
 func promoteNeverReady(t *testing.T, p *harness.Project, app harness.App) {
 	harness.Long(t)
-	p.Pulumi(t, "config", "set", "--path", "canaryPod.spec.containers[0].name", "app")
-	p.Pulumi(t, "config", "set", "--path", "canaryPod.spec.containers[0].args[0]", "--no-such-flag")
+	require.NoError(t, os.WriteFile(filepath.Join(p.Dir, "canary.yaml"), []byte(`{spec: {containers: [{name: app, command: [./podinfo, --no-such-flag]}]}}`), 0o600))
+	p.SetAll(t, "canaryPod=canary.yaml")
 	o := promote(t, p, "--steps", "25,100")
 	require.Equal(t, 4, o.Code)
 	require.Contains(t, o.All, "the canary failed before it got any request: subset canary: 0 of 1 pods ready: pod ")
