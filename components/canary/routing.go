@@ -75,11 +75,13 @@ func trafficPolicy(c *config.Config) *networkingv1.TrafficPolicy {
 	if !c.OutlierDetection {
 		return nil
 	}
-	const attempt, look, alone = 3 * time.Second, time.Second, 10 * time.Second
+	const attempt, look, alone, unused = 3 * time.Second, time.Second, 10 * time.Second, 10 * time.Second
 	const failures, most = 5, 50
 	return &networkingv1.TrafficPolicy{
 		ConnectionPool: &networkingv1.ConnectionPoolSettings{
 			Tcp: &networkingv1.ConnectionPoolSettings_TCPSettings{ConnectTimeout: durationpb.New(attempt)},
+			// Each connection that is kept to a lost pod takes a request with it. Envoy keeps them for an hour.
+			Http: &networkingv1.ConnectionPoolSettings_HTTPSettings{IdleTimeout: durationpb.New(unused)},
 		},
 		OutlierDetection: &networkingv1.OutlierDetection{
 			SplitExternalLocalOriginErrors: true,

@@ -175,7 +175,7 @@ var declarations = []declaration{{
 	rule: wholeNumber(1, 3600, func(c *Config) *int { return &c.DrainSeconds }),
 }, {
 	Key: Key{"outlierDetection", "false",
-		"Whether callers of the app leave a pod alone for 10 s after 5 attempts in a row to reach it failed, at most half of a subset at a time, and give up an attempt after 3 s: true or false. What pods answer plays no part."},
+		"Whether callers of the app leave a pod alone for 10 s after 5 attempts in a row to reach it failed, at most half of a subset at a time, give up an attempt after 3 s, and close connections that were not used for 10 s: true or false. What pods answer plays no part."},
 	rule: trueOrFalse(func(c *Config) *bool { return &c.OutlierDetection }),
 }, {
 	Key: Key{"clusterProvider", ProviderK3d,
