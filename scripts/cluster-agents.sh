@@ -17,7 +17,7 @@ on_exit() {
   status=$?
   set +e
   end_k3d
-  stay 2>/dev/null
+  [ "$status" -eq 0 ] || stay 2>/dev/null
   forget_work
   exit "$status"
 }
