@@ -115,7 +115,7 @@ func (r *Rollout) RollBack(ctx context.Context, cluster Cluster, say Voice) erro
 	if inForce.By != "" && !release.Ours(inForce.By) {
 		by = ", written by " + inForce.By
 	}
-	say.Info(fmt.Sprintf("rolling back before anything else: the split in force is %s%s", inForce, by))
+	say.Info(fmt.Sprintf("taking weight from the canary before anything else: the split in force is %s%s", inForce, by))
 	r.before.Store(before)
 	r.rolledBack.Store(true)
 	r.read.Store(nil)

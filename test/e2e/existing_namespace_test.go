@@ -110,7 +110,7 @@ func TestExistingNamespace(t *testing.T) {
 		require.Zero(t, asked.Code, "%v: %s", command, asked.All)
 	}
 	guest.Set(t, "canaryWeight", "0")
-	require.Contains(t, guest.Up(t), "rolling back before anything else")
+	require.Contains(t, guest.Up(t), "taking weight from the canary before anything else")
 	a.RequireIngress(t, 0)
 	requireUnchanged(t, before, harness.Whole(t, c, namespace))
 

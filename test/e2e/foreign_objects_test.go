@@ -109,7 +109,7 @@ func TestRollBackWithoutDestinationRule(t *testing.T) {
 	require.NoError(t, harness.Objects(a.Client, harness.DestinationRules, a.Namespace).Delete(t.Context(), a.Name, metav1.DeleteOptions{}))
 	p.Set(t, "canaryWeight", "0")
 	out := p.Pulumi(t, append(harness.UpArgs, "--refresh")...)
-	require.Contains(t, out, "rolling back before anything else: the split in force is stable 50 / canary 50")
+	require.Contains(t, out, "taking weight from the canary before anything else: the split in force is stable 50 / canary 50")
 	a.RequireSplit(t, 0)
 	p.VerifyNoChanges(t)
 }

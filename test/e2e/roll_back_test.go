@@ -70,7 +70,7 @@ func TestRollBackIsNeverBlocked(t *testing.T) {
 			refused := p.Attempt(t, append(harness.UpArgs, "--refresh")...)
 			t.Logf("the split was back after %.1f s, exit code %d after %.1f s", back().Seconds(), refused.Code, refused.Took.Seconds())
 			require.NotZero(t, refused.Code)
-			require.Contains(t, refused.All, "rolling back before anything else: the split in force is stable 50 / canary 50")
+			require.Contains(t, refused.All, "taking weight from the canary before anything else: the split in force is stable 50 / canary 50")
 			require.Contains(t, refused.All, "refused by a test")
 			a.RequireIngress(t, 0)
 
@@ -190,7 +190,7 @@ func TestRollBackWithWrongImage(t *testing.T) {
 	sick := p.Attempt(t, harness.UpArgs...)
 	harness.RequireNoneFailed(t, finish())
 	require.NotZero(t, sick.Code)
-	require.Contains(t, sick.All, "rolling back before anything else")
+	require.Contains(t, sick.All, "taking weight from the canary before anything else")
 	require.Contains(t, sick.All, "the split 100/0 is served, but: subset canary")
 	a.RequireIngress(t, 0)
 }
@@ -216,7 +216,7 @@ func TestChartsAreKept(t *testing.T) {
 	p.Set(t, "canaryWeight", "0")
 	broken := p.Attempt(t, harness.UpArgs...)
 	require.NotZero(t, broken.Code)
-	require.Contains(t, broken.All, "rolling back before anything else")
+	require.Contains(t, broken.All, "taking weight from the canary before anything else")
 	require.Contains(t, broken.All, "chart base, istiod, gateway")
 	a.RequireIngress(t, 0)
 
@@ -270,7 +270,7 @@ func TestChangedByHand(t *testing.T) {
 
 	weighByHand(t, a.Client, 70)
 	out := p.Up(t)
-	require.Contains(t, out, "rolling back before anything else: the split in force is stable 30 / canary 70, written by kubectl-patch at ")
+	require.Contains(t, out, "taking weight from the canary before anything else: the split in force is stable 30 / canary 70, written by kubectl-patch at ")
 	require.Equal(t, "50/50", live())
 	p.VerifyNoChanges(t)
 
