@@ -47,11 +47,8 @@ func (p *promoteCommand) order(ctx context.Context, word promotion.Word) error {
 	if err != nil {
 		return err
 	}
-	known, err := recorded(ctx, s.updater, s.settings)
-	record := known.record
+	record := s.known.record
 	switch {
-	case err != nil:
-		return err
 	case !record.UnderWay():
 		return errors.New("no promotion is under way: `canary promote --image IMAGE` begins one")
 	case word != promotion.Abort && record.By.Gone():

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"canary/internal/prometheus"
 	"canary/internal/promotion"
@@ -204,6 +205,7 @@ func (p *promoteCommand) validate(cmd *cobra.Command) error {
 type subject struct {
 	updater    updater
 	settings   map[string]stack.Value
+	known      known
 	app        release.App
 	kubeconfig stack.Secret
 }
@@ -212,15 +214,30 @@ func (p *promoteCommand) subject(ctx context.Context) (s subject, err error) {
 	if s.updater, err = p.env.updater(ctx, p.stackName); err != nil {
 		return s, err
 	}
-	outputs, err := p.env.outputs(ctx, p.stackName)
-	if err != nil {
+	var last map[string]stack.Value
+	var done bool
+	group, groupCtx := errgroup.WithContext(ctx) // each is a run of the CLI
+	group.Go(func() error {
+		outputs, err := p.env.outputs(groupCtx, p.stackName)
+		if err != nil {
+			return err
+		}
+		s.kubeconfig = outputs.Kubeconfig
+		s.app, err = outputs.App()
+		return err
+	})
+	group.Go(func() (err error) {
+		s.settings, err = s.updater.Settings(groupCtx)
+		return err
+	})
+	group.Go(func() (err error) {
+		last, done, err = s.updater.Last(groupCtx)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return s, err
 	}
-	s.kubeconfig = outputs.Kubeconfig
-	if s.app, err = outputs.App(); err != nil {
-		return s, err
-	}
-	s.settings, err = s.updater.Settings(ctx)
+	s.known, err = recorded(last, done, s.settings)
 	return s, err
 }
 
@@ -229,11 +246,7 @@ func (p *promoteCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	app := s.app
-	known, err := recorded(ctx, s.updater, s.settings)
-	if err != nil {
-		return err
-	}
+	app, known := s.app, s.known
 	record, err := p.record(known.record, s.settings)
 	if err != nil {
 		return err

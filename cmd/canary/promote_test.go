@@ -41,15 +41,11 @@ func (f *fakeStack) Settings(context.Context) (map[string]stack.Value, error) {
 	return maps.Clone(f.settings), nil
 }
 
-func (f *fakeStack) Configure(_ context.Context, set map[string]stack.Value, remove []string) error {
-	maps.Copy(f.settings, set)
-	for _, key := range remove {
+func (f *fakeStack) Update(_ context.Context, change stack.Change, message string, say func(string)) error {
+	maps.Copy(f.settings, change.Set)
+	for _, key := range change.Remove {
 		delete(f.settings, key)
 	}
-	return nil
-}
-
-func (f *fakeStack) Update(_ context.Context, message string, say func(string)) error {
 	f.messages = append(f.messages, message)
 	say("served")
 	f.last = maps.Clone(f.settings)

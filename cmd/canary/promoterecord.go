@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -18,17 +17,15 @@ type known struct {
 	last   map[string]stack.Value
 }
 
-func recorded(ctx context.Context, updater updater, settings map[string]stack.Value) (k known, err error) {
-	if k.last, k.done, err = updater.Last(ctx); err != nil {
-		return k, err
+// recorded is what a stack knows by its last update, which is done or failed, and by its
+// configuration.
+func recorded(last map[string]stack.Value, done bool, settings map[string]stack.Value) (known, error) {
+	record, err := promotion.ParseRecord(last[promotion.Key].Text)
+	if err == nil && record == nil { // an update that was killed is in no history
+		done = false
+		record, err = promotion.ParseRecord(settings[promotion.Key].Text)
 	}
-	if k.record, err = promotion.ParseRecord(k.last[promotion.Key].Text); err != nil || k.record != nil {
-		return k, err
-	}
-	// An update that was killed is in no history.
-	k.done = false
-	k.record, err = promotion.ParseRecord(settings[promotion.Key].Text)
-	return k, err
+	return known{record: record, done: done, last: last}, err
 }
 
 // record is the promotion to run, by the one that the stack knows.

@@ -56,15 +56,12 @@ func rollBack(ctx context.Context, env environment, stackName, output string) er
 		return err
 	}
 	begin := env.now()
-	var remove []string
+	change := stack.Change{Set: map[string]stack.Value{"canaryWeight": {Text: "0"}}}
 	if _, found := settings[promotion.Key]; found {
-		remove = append(remove, promotion.Key)
-	}
-	if err := updater.Configure(ctx, map[string]stack.Value{"canaryWeight": {Text: "0"}}, remove); err != nil {
-		return err
+		change.Remove = append(change.Remove, promotion.Key)
 	}
 	result := rolledBack{Weight: "0", Lines: []string{}}
-	err = updater.Update(ctx, "canary rollback", func(line string) {
+	err = updater.Update(ctx, change, "canary rollback", func(line string) {
 		result.Lines = append(result.Lines, line)
 		if output == outputTable {
 			fmt.Fprintln(env.stdout, line)

@@ -19,10 +19,8 @@ import (
 type Stack interface {
 	// Settings are the stack's configuration, by key.
 	Settings(ctx context.Context) (map[string]stack.Value, error)
-	// Configure sets values by key or path, and removes keys.
-	Configure(ctx context.Context, set map[string]stack.Value, remove []string) error
-	// Update brings the stack up; say gets lines.
-	Update(ctx context.Context, message string, say func(string)) error
+	// Update changes the configuration and brings the stack up; say gets lines.
+	Update(ctx context.Context, change stack.Change, message string, say func(string)) error
 	// Last is the configuration of the last recorded update, and whether it succeeded.
 	Last(ctx context.Context) (settings map[string]stack.Value, succeeded bool, err error)
 }
@@ -125,10 +123,6 @@ func (p *Promotion) run(ctx context.Context, record *Record, stages []Stage, res
 		}
 		var failed error
 		if !resumed {
-			if err := p.configure(ctx, record, stage); err != nil {
-				stopWatch()
-				return err
-			}
 			failed = p.update(ctx, record, stage)
 		}
 		resumed = false
@@ -169,20 +163,15 @@ func (p *Promotion) run(ctx context.Context, record *Record, stages []Stage, res
 	return nil
 }
 
-// configure sets what a stage is for.
-func (p *Promotion) configure(ctx context.Context, record *Record, stage Stage) error {
-	set := maps.Clone(stage.Set)
-	if !slices.Contains(stage.Remove, Key) {
-		set[Key] = stack.Value{Text: record.String()}
-	}
-	return p.Stack.Configure(ctx, set, stage.Remove)
-}
-
 // update brings a stage up.
 func (p *Promotion) update(ctx context.Context, record *Record, stage Stage) error {
 	begin := p.Now()
 	p.Say(stage.Name)
-	err := p.Stack.Update(ctx, "canary promote "+record.Image+": "+stage.Name, p.indent)
+	change := stack.Change{Set: maps.Clone(stage.Set), Remove: stage.Remove}
+	if !slices.Contains(stage.Remove, Key) {
+		change.Set[Key] = stack.Value{Text: record.String()}
+	}
+	err := p.Stack.Update(ctx, change, "canary promote "+record.Image+": "+stage.Name, p.indent)
 	took := p.Now().Sub(begin)
 	event := Event{Time: begin, Stage: stage.Name, Weight: stage.Weight, Seconds: took.Seconds()}
 	if err != nil {

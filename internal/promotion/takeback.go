@@ -45,12 +45,9 @@ func (p *Promotion) takeBack(ctx context.Context, record *Record, reason string)
 // else is waited for. One that runs on this machine may have changed the stack's file in
 // between, so the file is written again, too.
 func (p *Promotion) recordBack(ctx context.Context, record *Record) (inForce release.Split, failed, unread error) {
-	set := map[string]stack.Value{"canaryWeight": {Text: "0"}, Key: {Text: record.String()}}
+	change := stack.Change{Set: map[string]stack.Value{"canaryWeight": {Text: "0"}, Key: {Text: record.String()}}}
 	for begin := p.Now(); ; time.Sleep(lockPause) {
-		err := p.Stack.Configure(ctx, set, nil)
-		if err == nil {
-			err = p.Stack.Update(ctx, "canary promote "+record.Image+": roll back", p.indent)
-		}
+		err := p.Stack.Update(ctx, change, "canary promote "+record.Image+": roll back", p.indent)
 		inForce, readErr := p.Cluster.Split(ctx)
 		locked := errors.As(err, new(*stack.LockedError))
 		overwritten := err == nil && readErr == nil && inForce.Canary != 0

@@ -50,15 +50,11 @@ func (w *world) Settings(context.Context) (map[string]stack.Value, error) {
 	return maps.Clone(w.settings), nil
 }
 
-func (w *world) Configure(_ context.Context, set map[string]stack.Value, remove []string) error {
-	maps.Copy(w.settings, set)
-	for _, key := range remove {
+func (w *world) Update(ctx context.Context, change stack.Change, message string, _ func(string)) error {
+	maps.Copy(w.settings, change.Set)
+	for _, key := range change.Remove {
 		delete(w.settings, key)
 	}
-	return nil
-}
-
-func (w *world) Update(ctx context.Context, message string, _ func(string)) error {
 	if w.locked {
 		return &stack.LockedError{By: "by ann"}
 	}

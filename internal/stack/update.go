@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -72,28 +74,46 @@ func (u *Updater) own(all auto.ConfigMap) map[string]Value {
 	return own
 }
 
-// Configure sets values by key or path, and removes keys. A secret value is in the
-// arguments of no process.
-func (u *Updater) Configure(ctx context.Context, set map[string]Value, remove []string) error {
-	values := auto.ConfigMap{}
-	for key, value := range set {
-		if !value.Secret {
-			values[u.prefix+key] = auto.ConfigValue{Value: value.Text}
-		} else if err := u.setSecret(ctx, u.prefix+key, value.Text); err != nil {
-			return err
+// Change is what an update changes in a stack's configuration.
+type Change struct {
+	// Set are values by key or by path, such as env.LEVEL.
+	Set map[string]Value
+	// Remove are the keys that go.
+	Remove []string
+}
+
+// configure makes what of a change an update cannot make itself, and gives the update's
+// flags for the rest: each run of the CLI takes as long as a tenth of an update. A secret
+// value is in the arguments of no process.
+func (u *Updater) configure(ctx context.Context, change Change) (flags []string, err error) {
+	paths := auto.ConfigMap{}
+	for _, key := range slices.Sorted(maps.Keys(change.Set)) {
+		switch value := change.Set[key]; {
+		case value.Secret:
+			if err := u.setSecret(ctx, u.prefix+key, value.Text); err != nil {
+				return nil, err
+			}
+		case strings.ContainsAny(key, ".["): // by the update's flag it would replace the whole object
+			paths[u.prefix+key] = auto.ConfigValue{Value: value.Text}
+		default:
+			flags = append(flags, "--config="+u.prefix+key+"="+value.Text)
 		}
 	}
-	if err := u.stack.SetAllConfigWithOptions(ctx, values, &auto.ConfigOptions{Path: true}); err != nil {
-		return err
+	if len(paths) > 0 {
+		if err := u.stack.SetAllConfigWithOptions(ctx, paths, &auto.ConfigOptions{Path: true}); err != nil {
+			return nil, err
+		}
 	}
-	if len(remove) == 0 {
-		return nil
+	if len(change.Remove) > 0 {
+		keys := make([]string, len(change.Remove))
+		for i, key := range change.Remove {
+			keys[i] = u.prefix + key
+		}
+		if err := u.stack.RemoveAllConfig(ctx, keys); err != nil {
+			return nil, err
+		}
 	}
-	keys := make([]string, len(remove))
-	for i, key := range remove {
-		keys[i] = u.prefix + key
-	}
-	return u.stack.RemoveAllConfig(ctx, keys)
+	return flags, nil
 }
 
 func (u *Updater) setSecret(ctx context.Context, path, value string) error {
@@ -106,24 +126,28 @@ func (u *Updater) setSecret(ctx context.Context, path, value string) error {
 	return nil
 }
 
-// Update brings the stack up; say gets the program's own lines. The error is what the
-// update said was wrong. An update of this machine whose process is gone is no obstacle:
-// it was killed.
-func (u *Updater) Update(ctx context.Context, message string, say func(string)) error {
-	err := u.up(ctx, message, say)
+// Update changes the stack's configuration and brings the stack up; say gets the program's
+// own lines. The error is what the update said was wrong. An update of this machine whose
+// process is gone is no obstacle: it was killed.
+func (u *Updater) Update(ctx context.Context, change Change, message string, say func(string)) error {
+	flags, err := u.configure(ctx, change)
+	if err != nil {
+		return err
+	}
+	err = u.up(ctx, flags, message, say)
 	if by := new(LockedError); errors.As(err, &by) && by.Gone {
 		say("an update that was killed had locked the stack (" + by.By + ")")
 		if err := u.stack.Cancel(ctx); err != nil {
 			return err
 		}
-		err = u.up(ctx, message, say)
+		err = u.up(ctx, flags, message, say)
 	}
 	return err
 }
 
 // up runs the command itself: the Automation API's Up asks for outputs and history after
 // each update, which takes as long as a third of a change of the weight.
-func (u *Updater) up(ctx context.Context, message string, say func(string)) error {
+func (u *Updater) up(ctx context.Context, flags []string, message string, say func(string)) error {
 	said := &engineEvents{say: say}
 	address, stop, err := said.serve()
 	if err != nil {
@@ -133,7 +157,9 @@ func (u *Updater) up(ctx context.Context, message string, say func(string)) erro
 	_, stderr, _, err := workspace.PulumiCommand().Run(ctx, workspace.WorkDir(), nil, nil, nil,
 		// With it the CLI takes --event-log.
 		[]string{"PULUMI_DEBUG_COMMANDS=true", skipUpdateCheck + "=true"},
-		"up", "--yes", "--skip-preview", "--suppress-outputs", "--exec-kind=auto.local", "--event-log="+address, "--message="+message, "--stack="+u.stack.Name())
+		append([]string{
+			"up", "--yes", "--skip-preview", "--suppress-outputs", "--exec-kind=auto.local", "--event-log=" + address, "--message=" + message, "--stack=" + u.stack.Name(),
+		}, flags...)...)
 	stop()
 	switch {
 	case err == nil:

@@ -44,7 +44,6 @@ esac`, said, secret, dir, dir, host, dir))
 	settings, err := u.Settings(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, map[string]Value{"canaryWeight": {Text: "5"}, "token": {Text: "x", Secret: true}}, settings)
-	require.NoError(t, u.Configure(t.Context(), map[string]Value{"canaryWeight": {Text: "0"}, "env.TOKEN": {Text: "hidden", Secret: true}}, []string{"promotion"}))
 	last, succeeded, err := u.Last(t.Context())
 	require.NoError(t, err)
 	require.False(t, succeeded)
@@ -56,19 +55,23 @@ esac`, said, secret, dir, dir, host, dir))
 	lockedBy(os.Getpid())
 	var lines []string
 	say := func(line string) { lines = append(lines, line) }
-	require.EqualError(t, u.Update(t.Context(), "a release", say), fmt.Sprintf(
+	change := Change{
+		Set:    map[string]Value{"canaryWeight": {Text: "0"}, "env.LEVEL": {Text: "info"}, "env.TOKEN": {Text: "hidden", Secret: true}},
+		Remove: []string{"promotion"},
+	}
+	require.EqualError(t, u.Update(t.Context(), change, "a release", say), fmt.Sprintf(
 		"another update of the stack is under way (by ann@%s (pid %d)), or was killed: wait for it, or type `pulumi cancel` if it is gone", host, os.Getpid()))
 	require.NoFileExists(t, filepath.Join(dir, "unlocked"))
 
 	lockedBy(gone.Process.Pid)
-	require.NoError(t, u.Update(t.Context(), "a release", say))
+	require.NoError(t, u.Update(t.Context(), Change{}, "a release", say))
 	require.Equal(t, []string{fmt.Sprintf("an update that was killed had locked the stack (by ann@%s (pid %d))", host, gone.Process.Pid)}, lines)
 
 	commands, err := os.ReadFile(said)
 	require.NoError(t, err)
 	for _, want := range []string{
-		"stack select --stack dev", "config set-all --stack dev --path --plaintext shop:canaryWeight=0", "config rm-all --stack dev shop:promotion", "cancel --yes --stack dev",
-		"config set --path --secret --stack=dev shop:env.TOKEN", "--message=a release --stack=dev",
+		"stack select --stack dev", "config set-all --stack dev --path --plaintext shop:env.LEVEL=info", "config rm-all --stack dev shop:promotion", "cancel --yes --stack dev",
+		"config set --path --secret --stack=dev shop:env.TOKEN", "--message=a release --stack=dev --config=shop:canaryWeight=0",
 	} {
 		require.Contains(t, strings.ReplaceAll(string(commands), " --non-interactive", ""), want)
 	}
