@@ -40,7 +40,7 @@ func (t Times) Over(limit float64) (slow, all uint64) {
 
 // Times asks a proxy how long its requests to the subsets' pods took, by subset. It has
 // none when it does not keep the statistic upstream_rq_time of their clusters, and brings
-// what it has up to date every few seconds only, see
+// what it has up to date from time to time only, see
 // https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--stats.
 func (a *Admin) Times(ctx context.Context, p Proxy) (map[string]Times, error) {
 	query := url.Values{

@@ -19,9 +19,9 @@ import (
 
 const (
 	readTimeout = 3 * time.Second // of one proxy
-	// timesPause is the least time between two reads of how long requests took, which Envoy
-	// brings up to date every five seconds.
-	timesPause = time.Second
+	// timesPause is the least time between two reads of how long requests took, which the
+	// stack's ingress gateway brings up to date every second, and others every five.
+	timesPause = 500 * time.Millisecond
 )
 
 // Proxies are what is read; envoy.Admin is them.
