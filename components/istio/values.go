@@ -25,7 +25,9 @@ func baseValues() map[string]any {
 
 // istiodValues are the values of chart istiod. Image hub, tag and pull policy
 // also hold for what istiod injects: sidecars and gateways. Proxies keep how long
-// requests to the subsets took and their statuses, by which a canary is judged.
+// requests to the subsets took and their statuses, by which a canary is judged, and
+// sidecars answer for the names of Services themselves: k3s has one pod of CoreDNS,
+// and callers go on while its node is away.
 func istiodValues(c config.Istio) map[string]any {
 	return map[string]any{
 		"profile": profile,
@@ -34,9 +36,10 @@ func istiodValues(c config.Istio) map[string]any {
 			"tag":             c.Tag,
 			"imagePullPolicy": "IfNotPresent",
 		},
-		"meshConfig": map[string]any{"defaultConfig": map[string]any{"proxyStatsMatcher": map[string]any{
-			"inclusionRegexps": []any{envoy.Kept},
-		}}},
+		"meshConfig": map[string]any{"defaultConfig": map[string]any{
+			"proxyStatsMatcher": map[string]any{"inclusionRegexps": []any{envoy.Kept}},
+			"proxyMetadata":     map[string]any{"ISTIO_META_DNS_CAPTURE": "true"},
+		}},
 	}
 }
 

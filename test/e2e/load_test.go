@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ func TestLoad(t *testing.T) {
 	p.Up(t)
 
 	t.Run("no request is lost", func(t *testing.T) { loseNothing(t, p, images) })
+	t.Run("names without the cluster's DNS", func(t *testing.T) { sendWithoutDNS(t, p, images["a"]) })
 	t.Run("longer than drainSeconds is cut", func(t *testing.T) { cutLongRequests(t, p, images) })
 }
 
@@ -117,6 +119,38 @@ func changeEverything(r *harness.LoadRun, images map[string]string) {
 	r.Step("roll of the stable image at weight 100", r.Configure("stableImage", images["a"]))
 	r.Step("weight to 0", r.Weigh("0"))
 	r.Step("they are draining", func() { harness.Drained(r.T, r.Client, pods...) })
+}
+
+// sendWithoutDNS sends by connections that are new, and so need the app's name, while the cluster has no DNS. A new pod would
+// need it to find istiod, so a second generator is started in the container of the first.
+func sendWithoutDNS(t *testing.T, p *harness.Project, image string) {
+	node := p.Node("agent-0")
+	r := p.StartLoad(t, image, load.Target{Rate: 20, Node: node})
+	scale := func(replicas int) {
+		harness.PatchDeployment(t, r.Client, "kube-system", "coredns", fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas))
+		harness.Settled(t, r.Client, "kube-system", "coredns")
+		harness.Drained(t, r.Client, "kube-system")
+	}
+	var requests, failed []load.Record
+	r.Step("no DNS", func() {
+		scale(0)
+		log := r.Docker(t, "exec", node, "sh", "-c", `for p in /proc/[0-9]*; do
+			if [ "$(cat "$p/comm" 2>/dev/null)" = testserver ] && grep -q -e -load "$p/cmdline"; then
+				timeout 5 nsenter -t "${p#/proc/}" -m -n "$(readlink "$p/exe")" -load http://`+harness.AppName+` -rate 20 || [ $? -eq 124 ]
+			fi
+		done`)
+		require.NoError(t, load.NewReader(func(record load.Record) {
+			requests = append(requests, record)
+			if record.Failure != "" {
+				failed = append(failed, record)
+			}
+		}).Read(strings.NewReader(log)), log)
+		scale(1)
+	})
+	r.Finish(0)
+	require.Greater(t, len(requests), 50)
+	require.Empty(t, failed)
+	require.Empty(t, r.Journal.Lost())
 }
 
 func cutLongRequests(t *testing.T, p *harness.Project, images map[string]string) {
