@@ -32,8 +32,9 @@ const (
 	envAnnotation         = "checksum/env"
 	proxyConfigAnnotation = "proxy.istio.io/config"
 
-	// probePeriod is how often a probe asks, in seconds.
-	probePeriod = 2
+	// readyPeriod is how often an app that has started is asked, in seconds. One that starts
+	// is asked every second, since each release waits for it.
+	readyPeriod = 2
 )
 
 // deployment is that of one subset. An update never goes below the wanted number
@@ -154,8 +155,8 @@ func container(c *config.Config, s subset, plan drain.Plan) corev1.Container {
 		// A pod is used as soon as it can serve. There is no liveness probe: it would
 		// restart what it finds wrong, and a container that is broken says more while it
 		// stands.
-		StartupProbe:   probe(c, (c.StartSeconds+probePeriod-1)/probePeriod),
-		ReadinessProbe: probe(c, 3),
+		StartupProbe:   probe(c, 1, c.StartSeconds),
+		ReadinessProbe: probe(c, readyPeriod, 3),
 		// The kubelet sleeps, so that the image needs no shell.
 		Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: int64(plan.Seconds)}}},
 	}
@@ -178,12 +179,12 @@ func plainEnv(s subset) []corev1.EnvVar {
 	return env
 }
 
-func probe(c *config.Config, failures int) *corev1.Probe {
+func probe(c *config.Config, period int32, failures int) *corev1.Probe {
 	return &corev1.Probe{
 		ProbeHandler:     probeHandler(c.Readiness, c.ContainerPort),
-		PeriodSeconds:    probePeriod,
+		PeriodSeconds:    period,
 		TimeoutSeconds:   2,
-		FailureThreshold: int32(failures), //nolint:gosec // at most 1800
+		FailureThreshold: int32(failures), //nolint:gosec // at most 3600
 	}
 }
 
