@@ -53,11 +53,10 @@ func program(ctx *pulumi.Context) error {
 	}
 
 	if cfg.Istio.Install {
-		args := &istio.Args{Config: cfg.Istio, DrainSeconds: cfg.DrainSeconds, Charts: charts.Store{Dir: chartsDir}}
-		if kubernetes.Owned == nil {
-			args.Kubeconfig, args.Context = kubernetes.Kubeconfig, kubernetes.Context
-		}
-		installed, err := istio.New(ctx, "istio", args, onGround()...)
+		installed, err := istio.New(ctx, "istio", &istio.Args{
+			Config: cfg.Istio, DrainSeconds: cfg.DrainSeconds, Charts: charts.Store{Dir: chartsDir},
+			Kubeconfig: kubernetes.Kubeconfig, Context: kubernetes.Context, Shared: kubernetes.Owned == nil,
+		}, onGround()...)
 		if err != nil {
 			return err
 		}

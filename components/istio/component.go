@@ -28,21 +28,23 @@ type Args struct {
 	// DrainSeconds is the longest request, in seconds, that survives the
 	// replacement of a gateway's pod.
 	DrainSeconds int
-	// Kubeconfig is the content of the kubeconfig of a cluster in which somebody
-	// else may have installed Istio, and Context the name of one of its contexts
-	// ("" is the current one). It is looked at before the first installation. Leave
-	// it nil for a cluster that is the stack's own.
+	// Kubeconfig is the content of the cluster's kubeconfig, and Context the name of
+	// one of its contexts ("" is the current one).
 	Kubeconfig pulumi.StringInput
 	Context    string
+	// Shared says that somebody else may have installed Istio in the cluster: it is
+	// looked at before the first installation.
+	Shared bool
 
 	// Charts is where Istio's charts are kept.
 	Charts charts.Store
 
-	// fetch is another way to fetch charts, find another way to look for Istio, and hooks another way to register
-	// hooks, for tests.
-	fetch func(ctx context.Context, repository, version string, names ...string) error
-	find  finder
-	hooks hooks.Register
+	// fetch is another way to fetch charts, find another way to look for Istio, explain another way to say why pods do not
+	// get ready, and hooks another way to register hooks, for tests.
+	fetch   func(ctx context.Context, repository, version string, names ...string) error
+	find    finder
+	explain explainer
+	hooks   hooks.Register
 }
 
 // Istio is the service mesh.
@@ -69,7 +71,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 
 	first := []pulumi.ResourceOption{pulumi.Parent(c)}
-	if args.Kubeconfig != nil {
+	if args.Shared {
 		only, err := args.onlyOurs(ctx)
 		if err != nil {
 			return nil, err
@@ -84,9 +86,13 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 
 	fetched := args.fetched(ctx, system)
+	told, err := args.told(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	install := func(ch chart, after pulumi.Resource) (*release, error) {
 		return newRelease(ctx, ch.release(args.Config, args.Charts),
-			pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{after}), pulumi.DependsOnInputs(fetched))
+			pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{after}), pulumi.DependsOnInputs(fetched), told)
 	}
 	// The CRDs come first. Gateways need a ready istiod: it fills in their image
 	// when their pods are created.

@@ -87,7 +87,7 @@ func TestChartsAreFetched(t *testing.T) {
 		cfg, err := config.Parse(map[string]string{"istioChartRepository": repository, "istioVersion": "1.30.2"})
 		require.NoError(t, err)
 		return pulumitest.Run(func(ctx *pulumi.Context) error {
-			_, err := New(ctx, "istio", &Args{Config: cfg.Istio, Charts: store, fetch: fetch})
+			_, err := New(ctx, "istio", &Args{Config: cfg.Istio, Kubeconfig: pulumi.String("a kubeconfig"), Charts: store, fetch: fetch})
 			return err
 		}, pulumitest.WithDryRun())
 	}
@@ -148,7 +148,7 @@ func register(t *testing.T, options map[string]string) *pulumitest.Recorder {
 	cfg, err := config.Parse(options)
 	require.NoError(t, err)
 	r, err := pulumitest.Run(func(ctx *pulumi.Context) error {
-		_, err := New(ctx, "istio", &Args{Config: cfg.Istio, DrainSeconds: cfg.DrainSeconds, Charts: store, fetch: nothing})
+		_, err := New(ctx, "istio", &Args{Config: cfg.Istio, DrainSeconds: cfg.DrainSeconds, Kubeconfig: pulumi.String("a kubeconfig"), Charts: store, fetch: nothing})
 		return err
 	})
 	require.NoError(t, err)

@@ -28,15 +28,12 @@ func findInCluster(ctx context.Context, kubeconfig, contextName string) (mesh.In
 // that the stack did not install. It is for the resource that is installed first:
 // a stack that installed Istio has it in its state and does not create it again.
 func (a *Args) onlyOurs(ctx *pulumi.Context) (pulumi.ResourceOption, error) {
-	find, register := a.find, a.hooks
+	find := a.find
 	if find == nil {
 		find = findInCluster
 	}
-	if register == nil {
-		register = hooks.Of(ctx)
-	}
 	kubeconfig := hooks.Value(ctx, a.Kubeconfig)
-	return register.BeforeCreate("no other Istio", func(*pulumi.ResourceHookArgs) error {
+	return a.register(ctx).BeforeCreate("no other Istio", func(*pulumi.ResourceHookArgs) error {
 		text, err := kubeconfig()
 		if err != nil {
 			return err
@@ -47,6 +44,13 @@ func (a *Args) onlyOurs(ctx *pulumi.Context) (pulumi.ResourceOption, error) {
 		}
 		return refuse(found)
 	})
+}
+
+func (a *Args) register(ctx *pulumi.Context) hooks.Register {
+	if a.hooks != nil {
+		return a.hooks
+	}
+	return hooks.Of(ctx)
 }
 
 // refuse says why an Istio that was found cannot be installed over; nil when

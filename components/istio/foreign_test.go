@@ -73,10 +73,11 @@ func TestOnlyOurs(t *testing.T) {
 	}
 	cfg, err := config.Parse(nil)
 	require.NoError(t, err)
-	install := func(kubeconfig pulumi.StringInput) {
+	install := func(shared bool) {
 		r, err := pulumitest.Run(func(ctx *pulumi.Context) error {
 			_, err := New(ctx, "istio", &Args{
-				Config: cfg.Istio, Kubeconfig: kubeconfig, Context: "a context", fetch: nothing, find: find, hooks: hooks.register,
+				Config: cfg.Istio, Kubeconfig: pulumi.ToSecret(pulumi.String("a kubeconfig")).(pulumi.StringOutput), Context: "a context", Shared: shared,
+				fetch: nothing, find: find, hooks: hooks.register,
 			})
 			return err
 		})
@@ -84,14 +85,15 @@ func TestOnlyOurs(t *testing.T) {
 		require.NotEmpty(t, r.OfType(releaseType))
 	}
 
-	install(nil)
-	require.Empty(t, hooks)
+	const name = "no other Istio"
+	install(false)
+	require.NotContains(t, hooks, name)
 
-	install(pulumi.ToSecret(pulumi.String("a kubeconfig")).(pulumi.StringOutput))
-	require.Len(t, hooks, 1)
+	install(true)
+	require.Contains(t, hooks, name)
 	require.Zero(t, looked, "a stack that has installed Istio does not look")
 
-	hook := hooks["no other Istio"]
+	hook := hooks[name]
 	require.NoError(t, hook(nil))
 	found.Istiods = []string{"istio-system/istiod"}
 	require.ErrorContains(t, hook(nil), "this cluster has an Istio already")

@@ -6,6 +6,7 @@ package hooks
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -64,6 +65,29 @@ func (r Register) AfterWrite(name string, run func() error) (pulumi.ResourceOpti
 		return nil, err
 	}
 	return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{AfterCreate: hook, AfterUpdate: hook}), nil
+}
+
+// AroundWrite runs a function before a resource is created or changed in place, with the resource's name, and after it
+// what that gave back, unless the write fails. The name is as in BeforeCreate; one binding may be for several resources.
+func (r Register) AroundWrite(name string, begin func(resource string) (end func())) (pulumi.ResourceOption, error) {
+	var ends sync.Map
+	before, err := r.register(name+": before", func(args *pulumi.ResourceHookArgs) error {
+		ends.Store(args.Name, begin(args.Name))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	after, err := r.register(name+": after", func(args *pulumi.ResourceHookArgs) error {
+		if end, found := ends.Load(args.Name); found {
+			end.(func())()
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeCreate: before, BeforeUpdate: before, AfterCreate: after, AfterUpdate: after}), nil
 }
 
 func (r Register) register(name string, run pulumi.ResourceHookFunction) ([]*pulumi.ResourceHook, error) {

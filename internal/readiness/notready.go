@@ -24,8 +24,12 @@ type NotReadyError struct {
 
 // Error is one line: subset, how many of how many, which pod, why, what to do.
 func (e *NotReadyError) Error() string {
+	return fmt.Sprintf("subset %s: %d of %d pods ready: ", e.Subset, e.Ready, e.Wanted) + e.why()
+}
+
+// why is which pod, why, what to do.
+func (e *NotReadyError) why() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "subset %s: %d of %d pods ready: ", e.Subset, e.Ready, e.Wanted)
 	if e.Pod != "" {
 		fmt.Fprintf(&b, "pod %s: ", e.Pod)
 	}
