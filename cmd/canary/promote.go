@@ -211,9 +211,6 @@ type subject struct {
 }
 
 func (p *promoteCommand) subject(ctx context.Context) (s subject, err error) {
-	if s.updater, err = p.env.updater(ctx, p.stackName); err != nil {
-		return s, err
-	}
 	var last map[string]stack.Value
 	var done bool
 	group, groupCtx := errgroup.WithContext(ctx) // each is a run of the CLI
@@ -227,11 +224,14 @@ func (p *promoteCommand) subject(ctx context.Context) (s subject, err error) {
 		return err
 	})
 	group.Go(func() (err error) {
+		if s.updater, err = p.env.updater(ctx, p.stackName); err != nil { // it outlives the group
+			return err
+		}
+		group.Go(func() (err error) {
+			last, done, err = s.updater.Last(groupCtx)
+			return err
+		})
 		s.settings, err = s.updater.Settings(groupCtx)
-		return err
-	})
-	group.Go(func() (err error) {
-		last, done, err = s.updater.Last(groupCtx)
 		return err
 	})
 	if err := group.Wait(); err != nil {
