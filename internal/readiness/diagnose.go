@@ -59,6 +59,11 @@ type finding struct {
 // key is the same for the same problem in the next look.
 func (f finding) key() string { return f.uid + "/" + f.container + "/" + string(f.kind) }
 
+// ripe reports whether it has lasted too long to pass by itself.
+func (f finding) ripe(since, now time.Time) bool {
+	return f.patience != never && now.Sub(since) >= f.patience
+}
+
 // diagnose looks at one pod that is not ready, and at its events. It always
 // finds something; how bad that is, patience says.
 func diagnose(pod *corev1.Pod, events []corev1.Event) finding {

@@ -53,7 +53,7 @@ func (e *explanation) look(ctx context.Context, pods []corev1.Pod, now time.Time
 			since = now
 		}
 		seen[f.key()] = since
-		if f.patience != never && now.Sub(since) >= f.patience {
+		if f.ripe(since, now) {
 			e.told[f.uid] = true
 			tell(e.line(ctx, pod, f))
 		}
@@ -72,9 +72,7 @@ func (e *explanation) line(ctx context.Context, pod *corev1.Pod, f finding) stri
 	}
 	failed := NotReadyError{Pod: f.pod, Container: f.container, Reason: f.reason, Message: f.message, Advice: f.advice}
 	if f.wantsLog {
-		if log, err := e.workloads.log(ctx, pod, f.container); err == nil && lastLine(log) != "" {
-			failed.Message += fmt.Sprintf("; last log line: %q", lastLine(log))
-		}
+		failed.addLog(ctx, e.workloads, pod)
 	}
 	return failed.why()
 }

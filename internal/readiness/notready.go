@@ -1,10 +1,13 @@
 package readiness
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"canary/internal/kube"
 	"canary/internal/mesh"
@@ -44,6 +47,18 @@ func (e *NotReadyError) why() string {
 		b.WriteString("; " + e.Advice)
 	}
 	return b.String()
+}
+
+// addLog adds what the container wrote last, which may tell what to do. Without it the message is still worth having.
+func (e *NotReadyError) addLog(ctx context.Context, w workloads, pod *corev1.Pod) {
+	log, err := w.log(ctx, pod, e.Container)
+	if err != nil || lastLine(log) == "" {
+		return
+	}
+	e.Message += fmt.Sprintf("; last log line: %q", lastLine(log))
+	if strings.HasSuffix(lastLine(log), execFormat) {
+		e.Advice = otherPlatform
+	}
 }
 
 // notReady is what Error writes: the subset, and the container and the reason, where a container is to blame.

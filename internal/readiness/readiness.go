@@ -206,7 +206,7 @@ func (r *readiness) verdict(ctx context.Context, looks []look, now time.Time) er
 				since = now
 			}
 			seen[f.key()] = since
-			if ripe == nil && f.patience != never && now.Sub(since) >= f.patience {
+			if ripe == nil && f.ripe(since, now) {
 				ripe = f
 			}
 			if f.kind == kindPulling {
@@ -260,13 +260,7 @@ func (r *readiness) failure(ctx context.Context, l look, f finding) error {
 		if !f.wantsLog {
 			continue
 		}
-		// Without the log the message is still worth having.
-		if log, err := r.workloads.log(ctx, pod, f.container); err == nil && lastLine(log) != "" {
-			e.Message += fmt.Sprintf("; last log line: %q", lastLine(log))
-			if strings.HasSuffix(lastLine(log), execFormat) {
-				e.Advice = otherPlatform
-			}
-		}
+		e.addLog(ctx, r.workloads, pod)
 		if e.Advice == "" {
 			e.Advice = fmt.Sprintf("see `kubectl logs -n %s %s -c %s --previous`", pod.Namespace, pod.Name, f.container)
 		}

@@ -109,8 +109,14 @@ func TestIstiodDown(t *testing.T) {
 
 func scaleIstiod(t *testing.T, client *kube.Client, replicas int) {
 	t.Helper()
-	harness.PatchDeployment(t, client, harness.MeshNamespace, "istiod", fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas))
-	harness.Settled(t, client, harness.MeshNamespace, "istiod")
+	scaleDeployment(t, client, harness.MeshNamespace, "istiod", replicas)
+}
+
+// scaleDeployment changes the number of a Deployment's pods, as `kubectl scale` does, and waits for them.
+func scaleDeployment(t *testing.T, client *kube.Client, namespace, name string, replicas int) {
+	t.Helper()
+	harness.PatchDeployment(t, client, namespace, name, fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas))
+	harness.Settled(t, client, namespace, name)
 }
 
 // sidecarInjector is the MutatingWebhookConfiguration of the stack's own istiod.

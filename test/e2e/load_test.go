@@ -126,14 +126,10 @@ func changeEverything(r *harness.LoadRun, images map[string]string) {
 func sendWithoutDNS(t *testing.T, p *harness.Project, image string) {
 	node := p.Node("agent-0")
 	r := p.StartLoad(t, image, load.Target{Rate: 20, Node: node})
-	scale := func(replicas int) {
-		harness.PatchDeployment(t, r.Client, "kube-system", "coredns", fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas))
-		harness.Settled(t, r.Client, "kube-system", "coredns")
-		harness.Drained(t, r.Client, "kube-system")
-	}
 	var requests, failed []load.Record
 	r.Step("no DNS", func() {
-		scale(0)
+		scaleDeployment(t, r.Client, "kube-system", "coredns", 0)
+		harness.Drained(t, r.Client, "kube-system")
 		log := r.Docker(t, "exec", node, "sh", "-c", `for p in /proc/[0-9]*; do
 			if [ "$(cat "$p/comm" 2>/dev/null)" = testserver ] && grep -q -e -load "$p/cmdline"; then
 				timeout 5 nsenter -t "${p#/proc/}" -m -n "$(readlink "$p/exe")" -load http://`+harness.AppName+` -rate 20 || [ $? -eq 124 ]
@@ -145,7 +141,7 @@ func sendWithoutDNS(t *testing.T, p *harness.Project, image string) {
 				failed = append(failed, record)
 			}
 		}).Read(strings.NewReader(log)), log)
-		scale(1)
+		scaleDeployment(t, r.Client, "kube-system", "coredns", 1)
 	})
 	r.Finish(0)
 	require.Greater(t, len(requests), 50)
