@@ -63,7 +63,7 @@ func TestNotices(t *testing.T) {
 			"began 0", "done 0", "done 5", "passed 5", "done 50", "passed 50", "done 100", "passed 100", "done 100", "done 0", "promoted 0",
 		}, w.told())
 		require.Equal(t, "shop/web, shop:2: begins; the canary gets 5, 50, 100 % of the requests, and is judged for 30s each time", w.notices[0].Text)
-		require.Contains(t, w.notices[3].Text, "shop/web, shop:2: passed at 5 % after 99 s: stable 0 of 9500 failed, canary 0 of 500 failed; ")
+		require.Contains(t, w.notices[3].Text, "shop/web, shop:2: passed at 5 % after 65 s: stable 0 of 6270 failed, canary 0 of 330 failed; ")
 		require.NotNil(t, w.notices[3].Seen)
 
 		w = newWorld()
@@ -94,7 +94,7 @@ func TestGate(t *testing.T) {
 		{
 			name: "not at once", said: "    waits: the gate does not let it go on: " + freeze.Error(),
 			answer: func(question Notice, since time.Duration) error {
-				if question.What == AfterStep && question.Weight == "5" && since < 107*time.Second {
+				if question.What == AfterStep && question.Weight == "5" && since < 73*time.Second {
 					return freeze
 				}
 				return nil
@@ -137,7 +137,7 @@ func TestGate(t *testing.T) {
 				return nil
 			},
 			world: func(w *world) {
-				w.at(103*time.Second, func() { w.sick = func(requests uint64) uint64 { return requests } })
+				w.at(69*time.Second, func() { w.sick = func(requests uint64) uint64 { return requests } })
 			},
 		},
 	} {

@@ -174,7 +174,7 @@ func TestHold(t *testing.T) {
 		sicken func(*world)
 		want   string
 	}{
-		{"no requests", func(w *world) { w.silent = true }, "held at 5 % for 5m30s, and the requests still do not tell: 499 more of the canary's, and none come"},
+		{"no requests", func(w *world) { w.silent = true }, "held at 5 % for 5m30s, and the requests still do not tell: 329 more of the canary's, and none come"},
 		{"no requests that are known", func(w *world) { w.silent, w.doubts = true, []string{"no counter"} }, "and none come; no counter"},
 		{"old counts", func(w *world) { w.doubts = []string{"not scraped for 1m0s"} }, "held at 5 % for 5m30s, and the requests still do not tell: not scraped for 1m0s"},
 		{"the counts cannot begin", func(w *world) { w.beginErr = errors.New("down") }, "before the step to 5 %: the requests cannot be counted: down"},

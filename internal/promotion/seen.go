@@ -85,14 +85,13 @@ func (r *Record) beside(stable judge.Counts, of func(Seen) judge.Counts) judge.C
 	return stable
 }
 
-// limits are those of each verdict: the promises of all steps hold at once, and of both
-// verdicts where there are two.
+// limits are those of each verdict: there is one in each step, or two where slowness is judged.
 func (r *Record) limits(allowed float64) judge.Limits {
 	verdicts := len(r.Steps)
 	if r.MaxSlowdown > 0 {
 		verdicts *= 2
 	}
-	return judge.Limits{MaxExcess: allowed, Confidence: 1 - (1-r.Confidence)/float64(verdicts)}
+	return judge.Limits{MaxExcess: allowed, Confidence: r.Confidence, Verdicts: verdicts}
 }
 
 // describe is what was seen, for people.

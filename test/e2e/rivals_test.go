@@ -39,7 +39,7 @@ var rivalsReleases = []struct {
 	image   string
 	args    []string
 	slow    bool
-	control bool // whether it only shows that the rivals let one pass
+	control bool // whether it only shows that a tool lets one pass
 	fast    bool // whether it is tried at rivalsFastRate, too
 }{
 	{name: "healthy", image: harness.TestImage("rivals:healthy"), control: true},
@@ -86,7 +86,7 @@ func TestRivals(t *testing.T) {
 			tool.start(t)
 			own, _ := tool.contender.(*ownStack)
 			for _, release := range rivalsReleases {
-				if own != nil && (release.control || own.byPrometheus && release.slow) {
+				if own != nil && own.byPrometheus && (release.control || release.slow) {
 					continue
 				}
 				rates := []float64{rivalsRate}
@@ -134,7 +134,7 @@ func rivalsIntro() string {
 through the k3d load balancer and the ingress gateway, on time whatever the answers do, and none sent twice by the client. Istio's own retries are as they are by default, for all.
 The steps are 5, 25, 50 and 100 %%, and a canary has %d s to get ready. Bad is every status of 400 or above, every transport error and every timeout (10 s); of the slower release,
 each answer of the canary that took %d ms longer than the median before the release. The time of bad answers is from the first to the last; the load goes on for %.0f s after the verdict.
-The healthy release is there to show that the rivals' settings let one pass, so only they have it.
+The healthy release is there to show that the settings let one pass, and how long that takes.
 
 The rivals' controllers run beside the cluster, as plain processes; so does their Prometheus, which scrapes every %s.
 What it scrapes as istio_requests_total and istio_request_duration_milliseconds (reporter "destination") are Envoy's own counters and buckets of what the sidecar of each of the app's pods sent to its app, since the stock Envoy of the lab lacks Istio's filter that makes those metrics.`,
@@ -205,7 +205,7 @@ var errGoesOn = errors.New("it goes on")
 const (
 	ownSettings           = "`canary promote --steps 5,25,50,100 --bake 30s`, else the defaults; startSeconds 60, drainSeconds 1."
 	ownPrometheusSettings = "the same, counted by a Prometheus that scrapes the gateway's pods every " + scrapeInterval + ", with `--query-requests '" + ownRequests + "' --query-failures '" + ownFailures +
-		"'`. It is not tried with the slower release, since it does not judge slowness."
+		"'`. It is not tried with the slower release, since it does not judge slowness, nor with the healthy one."
 )
 
 // ownStack is this stack, which counts for itself or by a Prometheus.

@@ -16,7 +16,7 @@ import (
 func TestModel(t *testing.T) {
 	t.Parallel()
 	look := func(weight string, seconds float64, stable, canary judge.Counts) tea.Msg {
-		limits := judge.Limits{MaxExcess: 0.01, Confidence: 0.99}
+		limits := judge.Limits{MaxExcess: 0.01, Confidence: 0.99, Verdicts: 1}
 		return lookMsg{Weight: weight, Seconds: seconds, Seen: promotion.Seen{Verdict: limits.Look(stable, canary)}}
 	}
 	passed := []tea.Msg{beginMsg(1), look("5", 131.2, judge.Counts{Requests: 25_000, Failures: 12}, judge.Counts{Requests: 1_902, Failures: 1}), beginMsg(2)}
