@@ -68,6 +68,9 @@ stable takes over what the canary has, image, canaryEnv and canaryPod, and all
 requests go back to stable. The stack's file then says what one would have
 written by hand.
 
+With --steps 0,5,25,50,100 the canary is judged before any client gets an answer of
+it: on copies of the requests, as many as mirrorPercent says.
+
 A request has failed when its status is 500 or above, or when it got no answer, or
 when its status is among --failures. Then one without an answer has the status that
 the proxy gives in its place: 503, or 504 after its time.
@@ -130,7 +133,7 @@ the split stays as it is, and --resume goes on.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&p.plan.Image, "image", "", "image to release, by tag or digest")
-	flags.StringSliceVar(&p.plan.Steps, "steps", []string{"5", "25", "50", "100"}, "weights of the canary in percent; the last one is 100")
+	flags.StringSliceVar(&p.plan.Steps, "steps", []string{"5", "25", "50", "100"}, "weights of the canary in percent; the last one is 100, and the first may be 0")
 	flags.DurationVar(&p.bake, "bake", 2*time.Minute, "how long each step is held at least (0: not at all, and nothing is judged)")
 	flags.DurationVar(&p.maxHold, "max-hold", 10*time.Minute, "how much longer a step is held while its requests do not tell, or the gate refuses")
 	flags.StringSliceVar((*[]string)(&p.plan.Failures), "failures", nil, "statuses that count as failures, such as 5xx,429 (default: 500 and above, and no answer)")

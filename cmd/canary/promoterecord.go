@@ -51,7 +51,7 @@ func (p *promoteCommand) record(record *promotion.Record, settings map[string]st
 		return nil, fmt.Errorf("%v has promoted %s since %s, was interrupted at stage %d, or still runs on its machine: "+
 			"`canary promote --resume` goes on with it, and `canary rollback` ends it", record.By, record.Image, record.Begun.Format(time.DateTime), record.Stage+1)
 	}
-	if err := promotion.Ready(settings); err != nil {
+	if err := promotion.Ready(p.plan, settings); err != nil {
 		return nil, err
 	}
 	now := p.env.now()

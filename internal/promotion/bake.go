@@ -125,7 +125,7 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stages []Stage) er
 			}
 			record.judged(judged)
 			p.tell(record, Notice{What: Passed, Stage: stage.Name, Weight: stage.Weight, Seen: &seen},
-				fmt.Sprintf("passed at %s %% after %.0f s: %s", stage.Weight, held.Seconds(), record.describe(seen)))
+				fmt.Sprintf("passed %s after %.0f s: %s", at(stage.Weight), held.Seconds(), record.describe(seen)))
 			may, stop = p.leave(ctx, record, stages)
 		case held >= time.Duration(record.Bake+record.MaxHold)+paused:
 			tell()
@@ -133,7 +133,7 @@ func (p *Promotion) bake(ctx context.Context, record *Record, stages []Stage) er
 			if seen.Outcome() == judge.Hold {
 				reason = strings.Join(append([]string{record.missing(seen, held)}, reading.Doubts...), "; ")
 			}
-			return &HeldError{fmt.Sprintf("held at %s %% for %v, and the requests still do not tell: %s", stage.Weight, held.Round(time.Second), reason)}
+			return &HeldError{fmt.Sprintf("held %s for %v, and the requests still do not tell: %s", at(stage.Weight), held.Round(time.Second), reason)}
 		case now.Sub(said) >= sayPause:
 			said = now
 			tell()
@@ -174,11 +174,11 @@ func (p *Promotion) check(ctx context.Context, record *Record, want release.Spli
 	case !inForce.Equal(want):
 		return order, &HeldError{fmt.Sprintf("somebody moved the split to %s meanwhile; this promotion has it at %s, and ends", inForce, want)}
 	}
-	if ready, err := p.Cluster.CanaryReady(ctx); want.Canary > 0 && err == nil && ready == 0 {
+	if ready, err := p.Cluster.CanaryReady(ctx); (want.Canary > 0 || judged != nil) && err == nil && ready == 0 {
 		if judged != nil {
 			record.judged(*judged)
 		}
-		return order, p.takeBack(ctx, record, fmt.Sprintf("at %s %% no pod of the canary is ready", weight))
+		return order, p.takeBack(ctx, record, at(weight)+" no pod of the canary is ready")
 	}
 	return order, nil
 }

@@ -26,7 +26,8 @@ const Key = "promotion"
 type Plan struct {
 	// Image is what the canary gets, and stable after it.
 	Image string `json:"image"`
-	// Steps are the weights of the canary, ascending, the last one 100.
+	// Steps are the weights of the canary, ascending, the last one 100. With 0, as the first,
+	// the canary is judged on copies of the requests.
 	Steps []string `json:"steps"`
 	// Bake is how long each step is held at least; with 0 none is, and nothing is judged.
 	Bake Duration `json:"bake"`
@@ -59,11 +60,11 @@ func (p Plan) Problems() []string {
 	if p.Image == "" || strings.ContainsAny(p.Image, " \t\n") {
 		refuse("--image is %q, allowed is an image reference with a tag or a digest", p.Image)
 	}
-	before := config.Weight(0)
+	before := config.Weight(-1)
 	for _, step := range p.Steps {
 		weight, err := config.ParseWeight(step)
 		if err != nil || weight <= before {
-			refuse("--steps has %q, allowed are percentages above 0 with at most two decimals, each larger than the one before", step)
+			refuse("--steps has %q, allowed are percentages with at most two decimals, each larger than the one before", step)
 			break
 		}
 		before = weight

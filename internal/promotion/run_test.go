@@ -90,6 +90,47 @@ func TestTakeBack(t *testing.T) {
 	}
 }
 
+// A sick canary is found on copies before it gets a share, and one that passes goes on to its shares.
+func TestPromoteOnCopies(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		sicken func(*world)
+		want   string // "" is promoted
+	}{
+		{"healthy", func(*world) {}, ""},
+		{"one in ten fails", func(w *world) { w.sick = func(requests uint64) uint64 { return requests / 10 } }, "on copies of the requests the canary fails more than it may: "},
+		{"every answer is slow", func(w *world) { w.timed, w.slow = 1000, true }, "on copies of the requests the canary is slow more often than it may: "},
+		{"no pods", func(w *world) { w.noPods = true }, "on copies of the requests no pod of the canary is ready"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.copied = true
+				tc.sicken(w)
+				record := begin()
+				record.Steps, record.MaxSlowdown = []string{"0", "50", "100"}, 0.05
+				err := w.promote(t, t.Context(), record, false)
+				if tc.want == "" {
+					require.NoError(t, err)
+					require.Equal(t, []string{
+						"began 0", "done 0", "done 0", "passed 0", "done 50", "passed 50", "done 100", "passed 100", "done 100", "done 0", "promoted 0",
+					}, w.told())
+					require.Len(t, record.Judged, 3)
+					return
+				}
+				var back *TakenBackError
+				require.ErrorAs(t, err, &back)
+				require.Contains(t, back.Reason, tc.want)
+				require.Equal(t, []string{
+					"canary promote shop:2: the canary gets shop:2", "canary promote shop:2: copies of the requests go to the canary", "canary promote shop:2: roll back",
+				}, w.messages)
+			})
+		})
+	}
+}
+
 // crashes is what an update says of a canary that crashes.
 const crashes = "the split 100/0 is served, but: subset canary: 0 of 1 pods ready: pod web-1: container app: CrashLoopBackOff: exited with code 2"
 

@@ -120,7 +120,7 @@ func (r *Record) whySick(seen Seen, weight string) string {
 	if seen.Verdict.Outcome != judge.Fail {
 		what = "is slow more often"
 	}
-	return fmt.Sprintf("at %s %% the canary %s than it may: %s", weight, what, r.describe(seen))
+	return fmt.Sprintf("%s the canary %s than it may: %s", at(weight), what, r.describe(seen))
 }
 
 // missing is what it takes until the requests tell.

@@ -37,8 +37,12 @@ func Stages(plan Plan, settings map[string]stack.Value) ([]Stage, error) {
 	}
 	stages := []Stage{{Name: "the canary gets " + plan.Image, Weight: "0", Set: prepare}}
 	for _, step := range plan.Steps {
+		share := step + " %"
+		if onCopies(step) {
+			share = "copies"
+		}
 		stages = append(stages, Stage{
-			Name: step + " % of the requests go to the canary", Weight: step, Bake: true,
+			Name: share + " of the requests go to the canary", Weight: step, Bake: true,
 			Set: map[string]stack.Value{"canaryWeight": {Text: step}},
 		})
 	}
@@ -99,13 +103,31 @@ func replicas(settings map[string]stack.Value, key string) int {
 	return number
 }
 
-// Ready says why no promotion can begin with a configuration; nil is that one can.
-func Ready(settings map[string]stack.Value) error {
+// onCopies reports whether the canary is judged on copies of the requests at a step.
+func onCopies(step string) bool {
+	weight, err := config.ParseWeight(step)
+	return err == nil && weight == 0
+}
+
+// at says where a canary is judged, for people.
+func at(step string) string {
+	if onCopies(step) {
+		return "on copies of the requests"
+	}
+	return "at " + step + " %"
+}
+
+// Ready says why a plan cannot begin with a configuration; nil is that it can.
+func Ready(plan Plan, settings map[string]stack.Value) error {
 	if weight := settings["canaryWeight"].Text; weight != "" && weight != "0" {
 		return fmt.Errorf("canaryWeight is %s, and a promotion begins at 0: `canary rollback` takes the requests from the canary", weight)
 	}
 	if settings["stableImage"].Text == "" {
 		return errors.New("stableImage is not set, so stable is the example app, which says by itself which subset it is: set your own image as stableImage and `pulumi up` first")
+	}
+	if copied := settings["mirrorPercent"].Text; onCopies(plan.Steps[0]) && (copied == "" || onCopies(copied)) {
+		return errors.New("--steps begins with 0, where the canary is judged on copies of the requests, and mirrorPercent is not set: " +
+			"`pulumi config set mirrorPercent 100` copies all of them, and docs/operations.md says what that means for requests that change something")
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ func TestStages(t *testing.T) {
 		"stableReplicas": text("3"), "canaryEnv": text(`{"TOKEN":"x","LEVEL":"debug","a.b":true}`), "canaryPod": text("canary.yaml"),
 	}))
 
+	copies := stages(Plan{Image: "shop:2", Steps: []string{"0", "100"}}, nil)
+	require.Equal(t, Stage{Name: "copies of the requests go to the canary", Weight: "0", Set: map[string]stack.Value{"canaryWeight": text("0")}, Bake: true}, copies[1])
+
 	plan.KeepCanary = true
 	kept := stages(plan, map[string]stack.Value{"canaryReplicas": text("2"), "pod": text("{}"), "canaryPod": text(""), "canaryEnv": {Text: `{"TOKEN":"x"}`, Secret: true}})
 	require.NotContains(t, kept[0].Set, "canaryReplicas", "the canary has as many pods as stable already")
@@ -48,22 +51,42 @@ func TestStages(t *testing.T) {
 
 func TestReady(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, Ready(map[string]stack.Value{"stableImage": {Text: "shop:1"}, "canaryWeight": {Text: "0"}}))
-	require.ErrorContains(t, Ready(map[string]stack.Value{"stableImage": {Text: "shop:1"}, "canaryWeight": {Text: "5"}}), "canaryWeight is 5, and a promotion begins at 0")
-	require.ErrorContains(t, Ready(nil), "stableImage is not set")
+	shares, copies := Plan{Steps: []string{"5", "100"}}, Plan{Steps: []string{"0", "100"}}
+	for _, tc := range []struct {
+		plan                  Plan
+		image, weight, copied string
+		want                  string // "" is that it can begin
+	}{
+		{shares, "shop:1", "0", "", ""},
+		{shares, "shop:1", "5", "", "canaryWeight is 5, and a promotion begins at 0"},
+		{shares, "", "", "", "stableImage is not set"},
+		{copies, "shop:1", "", "", "--steps begins with 0, where the canary is judged on copies of the requests, and mirrorPercent is not set"},
+		{copies, "shop:1", "", "0.0", "mirrorPercent is not set"},
+		{copies, "shop:1", "", "0.5", ""},
+	} {
+		err := Ready(tc.plan, map[string]stack.Value{"stableImage": {Text: tc.image}, "canaryWeight": {Text: tc.weight}, "mirrorPercent": {Text: tc.copied}})
+		if tc.want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, tc.want)
+		}
+	}
 }
 
 func TestProblemsOfAPlan(t *testing.T) {
 	t.Parallel()
 	good := Plan{Image: "shop:2", Steps: []string{"0.05", "5", "100"}, MaxFailures: 0.01, Confidence: 0.99}
 	require.Empty(t, good.Problems())
+	good.Steps = append([]string{"0"}, good.Steps...)
+	require.Empty(t, good.Problems())
 	for _, tc := range []struct {
 		change func(*Plan)
 		want   string
 	}{
 		{func(p *Plan) { p.Image = "" }, `--image is "", allowed is an image reference`},
-		{func(p *Plan) { p.Steps = []string{"50", "25", "100"} }, `--steps has "25", allowed are percentages above 0`},
-		{func(p *Plan) { p.Steps = []string{"x", "100"} }, `--steps has "x", allowed are percentages above 0`},
+		{func(p *Plan) { p.Steps = []string{"50", "25", "100"} }, `--steps has "25", allowed are percentages with at most two decimals, each larger than the one before`},
+		{func(p *Plan) { p.Steps = []string{"x", "100"} }, `--steps has "x", allowed are percentages`},
+		{func(p *Plan) { p.Steps = []string{"5", "0", "100"} }, `--steps has "0", allowed are percentages`},
 		{func(p *Plan) { p.Steps = []string{"50"} }, `--steps is "50", and has to end with 100`},
 		{func(p *Plan) { p.Bake = -1 }, `--bake is -1ns and --max-hold 0s, allowed are times of 0 and above`},
 		{func(p *Plan) { p.MaxFailures = 0 }, `--max-failures is 0, allowed is a share above 0 and below 1`},

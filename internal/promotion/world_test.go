@@ -36,6 +36,7 @@ type world struct {
 	timed     uint64                       // requests to stable before the first step, of which one in 200 is slow
 	slow      bool                         // every answer of the canary takes longer than any of stable's
 	silent    bool                         // no requests
+	copied    bool                         // the canary gets a copy of every request, beside its own
 	doubts    []string
 	since     time.Time
 	order     string
@@ -119,13 +120,17 @@ func (w *world) Read(ctx context.Context) (meter.Reading, error) {
 	}
 	total := uint64(100 * time.Since(w.since).Seconds())
 	canary := total * uint64(w.inForce.Canary) / uint64(w.inForce.Canary+w.inForce.Stable)
-	r := meter.Reading{Stable: judge.Counts{Requests: total - canary}, Canary: judge.Counts{Requests: canary}, Doubts: w.doubts}
+	stable := total - canary
+	if w.copied {
+		canary += total
+	}
+	r := meter.Reading{Stable: judge.Counts{Requests: stable}, Canary: judge.Counts{Requests: canary}, Doubts: w.doubts}
 	if w.sick != nil {
 		r.Canary.Failures = w.sick(canary)
 	}
 	if w.timed > 0 {
 		r.Before = envoy.Times{5: w.timed - w.timed/200, 100: w.timed / 200}
-		r.Times = map[string]envoy.Times{release.Stable: {5: total - canary}, release.Canary: {5: canary}}
+		r.Times = map[string]envoy.Times{release.Stable: {5: stable}, release.Canary: {5: canary}}
 		if w.slow {
 			r.Times[release.Canary] = envoy.Times{250: canary}
 		}

@@ -38,6 +38,7 @@ func TestPromote(t *testing.T) {
 	p.Pulumi(t, "config", "set", "--path", "env.PODINFO_UI_MESSAGE", "v1")
 	p.Up(t)
 	t.Run("judged", func(t *testing.T) { promoteJudged(t, p, app) })
+	t.Run("on copies", func(t *testing.T) { promoteOnCopies(t, p, app) })
 	t.Run("by status", func(t *testing.T) { promoteByStatus(t, p, app) })
 	t.Run("slow", func(t *testing.T) { promoteSlow(t, p, app) })
 	t.Run("never ready", func(t *testing.T) { promoteNeverReady(t, p, app) })
@@ -104,6 +105,38 @@ func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
 
 	p.Pulumi(t, "config", "rm", "canaryEnv")
 	require.NotContains(t, p.Pulumi(t, "stack", "output", "--json"), "promotion")
+}
+
+// promoteOnCopies releases a version that fails, and one that is late, to copies of the requests: it is taken back, and no
+// client had an answer of it.
+func promoteOnCopies(t *testing.T, p *harness.Project, app harness.App) {
+	p.SetAll(t, "mirrorPercent=100")
+	defer func() { p.Pulumi(t, "config", "rm", "mirrorPercent"); p.Up(t) }()
+	sick := func(t *testing.T, want string, variables map[string]string, args ...string) {
+		t.Helper()
+		for name, value := range variables {
+			p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_"+name, value)
+		}
+		finish := app.Load(t, 200)
+		o := promote(t, p, append(args, "--steps", "0,25,100", "--bake", "1m", "--slow-after", "500ms")...)
+		tally := finish()
+		rollBack(t, p)
+		p.Pulumi(t, "config", "rm", "canaryEnv")
+		require.Equal(t, 4, o.Code)
+		require.Contains(t, o.All, "on copies of the requests the canary "+want+" than it may")
+		require.NotContains(t, o.All, "\n25 % of the requests go to the canary\n")
+		harness.RequireNoneFailed(t, tally)
+		app.RequireIngress(t, 0)
+	}
+	t.Run("fails", func(t *testing.T) { sick(t, "fails more", map[string]string{"ERROR": "true"}) })
+	t.Run("fails by status", func(t *testing.T) {
+		harness.Long(t)
+		sick(t, "fails more", map[string]string{"ERROR": "true"}, "--failures", "409")
+	})
+	t.Run("slow", func(t *testing.T) {
+		harness.Long(t)
+		sick(t, "is slow more often", map[string]string{"DELAY": "true", "DELAY_MIN": "600", "DELAY_MAX": "610", "DELAY_UNIT": "ms"})
+	})
 }
 
 // promoteByStatus releases a version that answers one request in three with 400, 409 or 500: by status, another of them is

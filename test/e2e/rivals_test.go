@@ -77,6 +77,7 @@ func TestRivals(t *testing.T) {
 		contender
 	}{
 		{rivals.Tool{Name: "canary promote", Settings: ownSettings}, &ownStack{Project: p}},
+		{rivals.Tool{Name: "canary promote, copies first", Settings: ownCopiesSettings}, &ownStack{Project: p, copies: true}},
 		{rivals.Tool{Name: "canary promote --prometheus", Settings: ownPrometheusSettings}, &ownStack{Project: p, byPrometheus: true}},
 		{rivals.Tool{Name: "Flagger", Settings: flaggerSettings, Rival: true}, &flagger{rival: rival{Project: p}}},
 		{rivals.Tool{Name: "Argo Rollouts", Settings: argoSettings, Rival: true}, &argo{rival: rival{Project: p}}},
@@ -86,7 +87,7 @@ func TestRivals(t *testing.T) {
 			tool.start(t)
 			own, _ := tool.contender.(*ownStack)
 			for _, release := range rivalsReleases {
-				if own != nil && own.byPrometheus && (release.control || release.slow) {
+				if own != nil && (release.control && own.copies || own.byPrometheus && (release.control || release.slow)) {
 					continue
 				}
 				rates := []float64{rivalsRate}
@@ -204,6 +205,7 @@ var errGoesOn = errors.New("it goes on")
 
 const (
 	ownSettings           = "`canary promote --steps 5,25,50,100 --bake 30s`, else the defaults; startSeconds 60, drainSeconds 1."
+	ownCopiesSettings     = "the same with `mirrorPercent` 100 and `--steps 0,5,25,50,100`: the canary is judged on copies of the requests before it gets any. Both rivals can mirror requests as well; that was not tried."
 	ownPrometheusSettings = "the same, counted by a Prometheus that scrapes the gateway's pods every " + scrapeInterval + ", with `--query-requests '" + ownRequests + "' --query-failures '" + ownFailures +
 		"'`. It is not tried with the slower release, since it does not judge slowness, nor with the healthy one."
 )
@@ -211,6 +213,7 @@ const (
 // ownStack is this stack, which counts for itself or by a Prometheus.
 type ownStack struct {
 	*harness.Project
+	copies       bool // whether it's judged on copies first
 	byPrometheus bool
 	args         []string // of a promotion, for that
 }
@@ -224,14 +227,22 @@ func (o *ownStack) start(t *testing.T) {
 
 func (o *ownStack) stable(t *testing.T) string {
 	t.Helper()
-	o.SetAll(t, "stableImage="+rivalsStable, "canaryImage=", "canaryWeight=0", "canaryReplicas=0")
+	copied := "0"
+	if o.copies {
+		copied = "100"
+	}
+	o.SetAll(t, "stableImage="+rivalsStable, "canaryImage=", "canaryWeight=0", "canaryReplicas=0", "mirrorPercent="+copied)
 	o.Up(t)
 	return harness.AppName + "." + harness.AppName + ".localhost"
 }
 
 func (o *ownStack) release(t *testing.T, image string) verdict {
 	t.Helper()
-	args := []string{"promote", "--stack", o.Stack, "--image", image, "--steps", "5,25,50,100", "--bake", rivalsBake.String()}
+	steps := "5,25,50,100"
+	if o.copies {
+		steps = "0," + steps
+	}
+	args := []string{"promote", "--stack", o.Stack, "--image", image, "--steps", steps, "--bake", rivalsBake.String()}
 	out := o.AttemptCommand(t, "canary", append(args, o.args...)...)
 	t.Logf("exit code %d after %.1f s\n%s", out.Code, out.Took.Seconds(), out.All)
 	if out.Code == 0 {

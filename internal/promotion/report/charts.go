@@ -121,7 +121,9 @@ func (r *Report) shares() chart {
 		configured.StepStyle = plotter.PostStep
 		p.Add(configured)
 		for _, step := range r.Steps {
-			p.Add(lineOf(step.observed(r.minutes(step.Begun)), inkCanary.line(2)))
+			if !step.Copied {
+				p.Add(lineOf(step.observed(r.minutes(step.Begun)), inkCanary.line(2)))
+			}
 		}
 		return p
 	})

@@ -117,7 +117,9 @@ func (r *Report) sharesText() string {
 		}
 	}
 	for _, step := range r.Steps {
-		fmt.Fprintf(&b, ". Observed at %s %%: %s", step.Weight, percent(step.Share()))
+		if !step.Copied {
+			fmt.Fprintf(&b, ". Observed at %s %%: %s", step.Weight, percent(step.Share()))
+		}
 	}
 	return b.String() + "."
 }

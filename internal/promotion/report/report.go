@@ -60,6 +60,9 @@ type Step struct {
 	Stable judge.Counts
 	// Begun is when the step was read first.
 	Begun time.Time
+	// Copied is whether the canary's requests are copies in part, or all of them: then they say
+	// nothing about its share.
+	Copied bool
 }
 
 // Share is the canary's share of the step's requests, 0 to 1: of those since its update,
@@ -119,11 +122,12 @@ func (r *Report) add(update stack.Recorded, record *promotion.Record) {
 		Recorded: update, Weight: float64(weight) / 100,
 		Name: cmp.Or(strings.TrimPrefix(update.Message, "canary promote "+record.Image+": "), update.Kind),
 	})
+	copied, err := config.ParseWeight(update.Settings["mirrorPercent"].Text)
 	for _, judged := range record.Judged {
 		if slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Weight == judged.Weight && s.Seconds == judged.Seconds }) {
 			continue
 		}
-		step := Step{Judged: judged, Stable: judged.Verdict.Stable, Begun: update.Begun.Add(-time.Duration(judged.Seconds * float64(time.Second)))}
+		step := Step{Judged: judged, Stable: judged.Verdict.Stable, Begun: update.Begun.Add(-time.Duration(judged.Seconds * float64(time.Second))), Copied: err == nil && copied > 0}
 		if judged.Weight == "100" {
 			for _, before := range r.Steps {
 				step.Stable.Requests -= min(step.Stable.Requests, before.Stable.Requests)

@@ -57,6 +57,21 @@ func TestWriteFailures(t *testing.T) {
 	require.Contains(t, page.String(), "A request has failed when its status is among 5xx, 429.</footer>")
 }
 
+// Copies of requests are no share of them.
+func TestWriteCopies(t *testing.T) {
+	t.Parallel()
+	history := historyOf(t, "promoted")
+	for i := range history {
+		history[i].Settings["mirrorPercent"] = stack.Value{Text: "10"}
+	}
+	r, err := Find(history, "")
+	require.NoError(t, err)
+	var page bytes.Buffer
+	require.NoError(t, r.Write(&page))
+	require.NotContains(t, page.String(), "Observed at")
+	require.Contains(t, page.String(), `data-label="Observed"><small>with copies</small></td>`)
+}
+
 // What the history says is text, wherever it stands.
 func TestWriteEscapes(t *testing.T) {
 	t.Parallel()
