@@ -23,6 +23,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"canary/internal/traffic"
 	"canary/test/e2e/harness"
 )
 
@@ -107,6 +108,26 @@ func promoteJudged(t *testing.T, p *harness.Project, app harness.App) {
 	require.NotContains(t, p.Pulumi(t, "stack", "output", "--json"), "promotion")
 }
 
+// promoteSick releases podinfo with some of its variables PODINFO_RANDOM_* under load, and takes away what is left of that.
+func promoteSick(t *testing.T, p *harness.Project, app harness.App, variables map[string]string, args ...string) (harness.Outcome, *traffic.Tally) {
+	t.Helper()
+	for name, value := range variables {
+		p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_"+name, value)
+	}
+	finish := app.Load(t, 200)
+	o := promote(t, p, append(args, "--bake", "1m")...)
+	tally := finish()
+	rollBack(t, p)
+	p.Pulumi(t, "config", "rm", "canaryEnv")
+	return o, tally
+}
+
+// What makes podinfo answer one request in three with 400, 409 or 500, and what makes it answer late.
+var (
+	podinfoFails = map[string]string{"ERROR": "true"}
+	podinfoSlow  = map[string]string{"DELAY": "true", "DELAY_MIN": "600", "DELAY_MAX": "610", "DELAY_UNIT": "ms"}
+)
+
 // promoteOnCopies releases a version that fails, and one that is late, to copies of the requests: it is taken back, and no
 // client had an answer of it.
 func promoteOnCopies(t *testing.T, p *harness.Project, app harness.App) {
@@ -114,41 +135,28 @@ func promoteOnCopies(t *testing.T, p *harness.Project, app harness.App) {
 	defer func() { p.Pulumi(t, "config", "rm", "mirrorPercent"); p.Up(t) }()
 	sick := func(t *testing.T, want string, variables map[string]string, args ...string) {
 		t.Helper()
-		for name, value := range variables {
-			p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_"+name, value)
-		}
-		finish := app.Load(t, 200)
-		o := promote(t, p, append(args, "--steps", "0,25,100", "--bake", "1m", "--slow-after", "500ms")...)
-		tally := finish()
-		rollBack(t, p)
-		p.Pulumi(t, "config", "rm", "canaryEnv")
+		o, tally := promoteSick(t, p, app, variables, append(args, "--steps", "0,25,100", "--slow-after", "500ms")...)
 		require.Equal(t, 4, o.Code)
 		require.Contains(t, o.All, "on copies of the requests the canary "+want+" than it may")
 		require.NotContains(t, o.All, "\n25 % of the requests go to the canary\n")
 		harness.RequireNoneFailed(t, tally)
 		app.RequireIngress(t, 0)
 	}
-	t.Run("fails", func(t *testing.T) { sick(t, "fails more", map[string]string{"ERROR": "true"}) })
+	t.Run("fails", func(t *testing.T) { sick(t, "fails more", podinfoFails) })
 	t.Run("fails by status", func(t *testing.T) {
 		harness.Long(t)
-		sick(t, "fails more", map[string]string{"ERROR": "true"}, "--failures", "409")
+		sick(t, "fails more", podinfoFails, "--failures", "409")
 	})
 	t.Run("slow", func(t *testing.T) {
 		harness.Long(t)
-		sick(t, "is slow more often", map[string]string{"DELAY": "true", "DELAY_MIN": "600", "DELAY_MAX": "610", "DELAY_UNIT": "ms"})
+		sick(t, "is slow more often", podinfoSlow)
 	})
 }
 
-// promoteByStatus releases a version that answers one request in three with 400, 409 or 500: by status, another of them is
-// the failure, and the last one is none.
+// promoteByStatus releases a version that fails: by status, another of its answers is the failure, and 500 is none.
 func promoteByStatus(t *testing.T, p *harness.Project, app harness.App) {
 	harness.Long(t)
-	finish := app.Load(t, 200)
-	p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_ERROR", "true")
-	o := promote(t, p, "--steps", "25,100", "--bake", "1m", "--max-slowdown", "0", "--failures", "409")
-	finish()
-	rollBack(t, p)
-	p.Pulumi(t, "config", "rm", "canaryEnv")
+	o, _ := promoteSick(t, p, app, podinfoFails, "--steps", "25,100", "--max-slowdown", "0", "--failures", "409")
 	require.Equal(t, 4, o.Code)
 	require.Contains(t, o.All, "failures are answers with the status 409")
 	require.Contains(t, o.All, "at 25 % the canary fails more than it may")
@@ -157,14 +165,7 @@ func promoteByStatus(t *testing.T, p *harness.Project, app harness.App) {
 // promoteSlow releases a version that answers as it should, and late: it is taken back.
 func promoteSlow(t *testing.T, p *harness.Project, app harness.App) {
 	harness.Long(t)
-	finish := app.Load(t, 200)
-	for name, value := range map[string]string{"DELAY": "true", "DELAY_MIN": "600", "DELAY_MAX": "610", "DELAY_UNIT": "ms"} {
-		p.Pulumi(t, "config", "set", "--path", "canaryEnv.PODINFO_RANDOM_"+name, value)
-	}
-	o := promote(t, p, "--steps", "25,100", "--bake", "1m", "--slow-after", "500ms")
-	tally := finish()
-	rollBack(t, p)
-	p.Pulumi(t, "config", "rm", "canaryEnv")
+	o, tally := promoteSick(t, p, app, podinfoSlow, "--steps", "25,100", "--slow-after", "500ms")
 	require.Equal(t, 4, o.Code)
 	require.Contains(t, o.All, "at 25 % the canary is slow more often than it may")
 	require.Zero(t, tally.Failed(), "%v", tally.Failures())
