@@ -34,10 +34,11 @@ type Proxies interface {
 // Reading is what was counted since Begin.
 type Reading struct {
 	Stable, Canary judge.Counts
-	// Times is how long the requests took, by subset. Before is how long those to stable took
-	// which the proxies sent before Begin. A subset is missing when no proxy tells.
-	Times  map[string]envoy.Times
-	Before envoy.Times
+	// Times is how long the requests took, by subset; one is missing when no proxy tells.
+	Times map[string]envoy.Times
+	// Before is how long the requests to stable took which the proxies sent before Begin, and
+	// Lately how long those of them which they sent since the Begin before it, if there was one.
+	Before, Lately envoy.Times
 	// Unread are the proxies that could not be read this time, each with the reason: what
 	// they count comes with a later reading.
 	Unread []string
@@ -80,7 +81,9 @@ func nothing() Reading {
 func (m *Meter) Begin(ctx context.Context) (Reading, error) {
 	m.timed = time.Time{}
 	_, err := m.Read(ctx)
+	lately := m.reading.Times[release.Stable]
 	m.begun, m.reading = true, nothing()
+	m.reading.Lately = lately
 	for _, proxy := range m.last {
 		proxy.old = proxy.endpoints == nil
 		m.reading.Before.Add(proxy.times[release.Stable])

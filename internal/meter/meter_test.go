@@ -153,7 +153,11 @@ func TestTimes(t *testing.T) {
 		time.Sleep(timesPause)
 		require.Equal(t, of(envoy.Times{5: 23}, envoy.Times{250: 4, 10: 1}), read().Times, "one was started anew, and one came")
 
-		require.Equal(t, envoy.Times{5: 3}, begin(t, m).Before)
+		require.Empty(t, read().Lately, "there was no Begin before")
+		anew := begin(t, m)
+		require.Equal(t, envoy.Times{5: 3}, anew.Before)
+		require.Equal(t, envoy.Times{5: 23}, anew.Lately)
+		require.Empty(t, anew.Times)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"canary/internal/envoy"
 	"canary/internal/judge"
+	"canary/internal/meter"
 	"canary/internal/release"
 )
 
@@ -19,15 +20,16 @@ const (
 	sayPause   = 10 * time.Second
 )
 
-// findSlow sets what a slow request is, unless that is known, by what stable took so far.
-func (p *Promotion) findSlow(record *Record, before envoy.Times) {
+// findSlow sets what a slow request is, unless that is known, by what stable took before a
+// step.
+func (p *Promotion) findSlow(record *Record, begun meter.Reading) {
 	if record.MaxSlowdown == 0 {
 		return
 	}
 	if record.SlowAfter == 0 {
-		record.SlowAfter = slowAfter(before)
+		record.SlowAfter = slowAfter(begun.Before, begun.Lately)
 	}
-	switch _, all := before.Over(0); {
+	switch _, all := begun.Before.Over(0); {
 	case all == 0:
 		p.indent("slowness is not judged at this step: the proxies have no times of stable's requests. Those of an Istio of somebody else keep them " + envoy.KeptWhen)
 	case record.SlowAfter == 0:

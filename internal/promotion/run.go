@@ -118,7 +118,7 @@ func (p *Promotion) run(ctx context.Context, record *Record, stages []Stage, res
 			if err != nil {
 				return &HeldError{fmt.Sprintf("before the step to %s %%: the requests cannot be counted: %v", stage.Weight, err)}
 			}
-			p.findSlow(record, reading.Before)
+			p.findSlow(record, reading)
 			stopWatch = p.watch(ctx, record, stage)
 		}
 		var failed error

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"canary/internal/envoy"
 	"canary/internal/judge"
 	"canary/internal/release"
 	"canary/internal/stack"
@@ -166,21 +167,25 @@ func TestSlowness(t *testing.T) {
 	for _, tc := range []struct {
 		name      string
 		timed     uint64
+		lately    envoy.Times
 		slowAfter Duration
 		want      Duration
 		says      string
 	}{
-		{"the proxies tell nothing", 0, 0, 0, "inclusionRegexps"},
-		{"too few before", 99, 0, 0, "stable has answered only 99 requests before it"},
-		{"stable's p99", 1000, 0, Duration(5 * time.Millisecond), "slower than 5ms: stable 0 of"},
-		{"given, and the proxies tell nothing", 0, Duration(time.Second), Duration(time.Second), "inclusionRegexps"},
-		{"given", 1000, Duration(time.Second), Duration(time.Second), "slower than 1s: stable 0 of"},
+		{"the proxies tell nothing", 0, nil, 0, 0, "inclusionRegexps"},
+		{"too few before", 99, envoy.Times{1: 99}, 0, 0, "stable has answered only 99 requests before it"},
+		{"stable's p99", 1000, nil, 0, Duration(5 * time.Millisecond), "slower than 5ms: stable 0 of"},
+		{"stable was slower once", 1000, envoy.Times{1: 99, 5: 1}, 0, Duration(time.Millisecond), "slower than 1ms: stable "},
+		{"too few since the promotion began", 1000, envoy.Times{1: 99}, 0, Duration(5 * time.Millisecond), "slower than 5ms: stable 0 of"},
+		{"stable is slower now", 1000, envoy.Times{250: 100}, 0, Duration(5 * time.Millisecond), "slower than 5ms: stable 0 of"},
+		{"given, and the proxies tell nothing", 0, nil, Duration(time.Second), Duration(time.Second), "inclusionRegexps"},
+		{"given", 1000, envoy.Times{1: 100}, Duration(time.Second), Duration(time.Second), "slower than 1s: stable 0 of"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
-				w.timed = tc.timed
+				w.timed, w.lately = tc.timed, tc.lately
 				record := begin()
 				record.MaxSlowdown, record.SlowAfter = 0.05, tc.slowAfter
 				require.NoError(t, w.promote(t, t.Context(), record, false))

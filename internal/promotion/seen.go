@@ -36,12 +36,15 @@ func (s Seen) Outcome() judge.Outcome {
 // What stable has to have answered before a step so that its p99 says what is slow.
 const leastTimes = 100
 
-// slowAfter is the least of Envoy's bounds that at most one in a hundred requests exceeded;
-// 0 is that there were too few.
-func slowAfter(times envoy.Times) Duration {
+// slowAfter is the least of Envoy's bounds that at most one in a hundred requests of any of
+// the times exceeded; 0 is that there were too few. A bound that is too large hides a slow
+// canary, while one that is too small does no harm, since stable is held against it, too.
+func slowAfter(times ...envoy.Times) Duration {
 	for _, bound := range envoy.Bounds {
-		if slow, all := times.Over(bound); all >= leastTimes && slow*100 <= all {
-			return milliseconds(bound)
+		for _, of := range times {
+			if slow, all := of.Over(bound); all >= leastTimes && slow*100 <= all {
+				return milliseconds(bound)
+			}
 		}
 	}
 	return 0

@@ -34,6 +34,7 @@ type world struct {
 	noPods    bool
 	sick      func(requests uint64) uint64 // the canary's failures
 	timed     uint64                       // requests to stable before the first step, of which one in 200 is slow
+	lately    envoy.Times                  // of these, those since the promotion began
 	slow      bool                         // every answer of the canary takes longer than any of stable's
 	silent    bool                         // no requests
 	copied    bool                         // the canary gets a copy of every request, beside its own
@@ -129,7 +130,7 @@ func (w *world) Read(ctx context.Context) (meter.Reading, error) {
 		r.Canary.Failures = w.sick(canary)
 	}
 	if w.timed > 0 {
-		r.Before = envoy.Times{5: w.timed - w.timed/200, 100: w.timed / 200}
+		r.Before, r.Lately = envoy.Times{5: w.timed - w.timed/200, 100: w.timed / 200}, w.lately
 		r.Times = map[string]envoy.Times{release.Stable: {5: stable}, release.Canary: {5: canary}}
 		if w.slow {
 			r.Times[release.Canary] = envoy.Times{250: canary}
