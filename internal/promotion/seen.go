@@ -38,7 +38,7 @@ const leastTimes = 100
 
 // slowAfter is the least of Envoy's bounds that at most one in a hundred requests of any of
 // the times exceeded; 0 is that there were too few. A bound that is too large hides a slow
-// canary, while one that is too small does no harm, since stable is held against it, too.
+// canary, while one that is too small condemns none, since stable is held against it, too.
 func slowAfter(times ...envoy.Times) Duration {
 	for _, bound := range envoy.Bounds {
 		for _, of := range times {
