@@ -284,4 +284,9 @@ func TestRollback(t *testing.T) {
 	code, all = runOn(t, f, "rollback")
 	require.Equal(t, exitCannot, code)
 	require.Contains(t, all, "canary: after 0.0 s: the API server does not answer")
+
+	f.err = errors.New("program failed: the split 100/0 is served, but: subset canary: 0 of 1 pods ready: CrashLoopBackOff\nupdate failed")
+	code, all = runOn(t, f, "rollback")
+	require.Zero(t, code)
+	require.Equal(t, "served\nthe update waited for the canary, which has no share: subset canary: 0 of 1 pods ready: CrashLoopBackOff\nall requests go to stable, after 0.0 s\n", all)
 }

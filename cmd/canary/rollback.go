@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"canary/internal/promotion"
+	"canary/internal/rollout"
 	"canary/internal/stack"
 )
 
@@ -21,7 +22,8 @@ func newRollback(env environment) *cobra.Command {
 		Short: "Give all requests to stable, by one update",
 		Long: `Give all requests to stable, by one update, and end a promotion that is under way.
 
-It is "pulumi config set canaryWeight 0" and "pulumi up". The canary's pods stay.
+It is "pulumi config set canaryWeight 0" and "pulumi up". The canary's pods stay, and
+need not be ready.
 
 Exit codes: 0 all requests go to stable, 3 they do not, or something else of the
 update failed.`,
@@ -61,15 +63,20 @@ func rollBack(ctx context.Context, env environment, stackName, output string) er
 		change.Remove = append(change.Remove, promotion.Key)
 	}
 	result := rolledBack{Weight: "0", Lines: []string{}}
-	err = updater.Update(ctx, change, "canary rollback", func(line string) {
+	say := func(line string) {
 		result.Lines = append(result.Lines, line)
 		if output == outputTable {
 			fmt.Fprintln(env.stdout, line)
 		}
-	})
+	}
+	err = updater.Update(ctx, change, "canary rollback", say)
 	took := env.now().Sub(begin).Seconds()
 	if err != nil {
-		return fmt.Errorf("after %.1f s: %w", took, err)
+		sick := rollout.CanaryAlone(err.Error())
+		if sick == "" {
+			return fmt.Errorf("after %.1f s: %w", took, err)
+		}
+		say("the update waited for the canary, which has no share: " + sick)
 	}
 	if output == outputJSON {
 		result.Seconds = took

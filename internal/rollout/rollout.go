@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -145,7 +146,7 @@ func (r *Rollout) Guard(ctx context.Context, cluster Cluster, say Voice) error {
 		return r.guardMove(ctx, cluster, inForce.Split, say)
 	case r.want.CanaryAsked: // it may be new
 		if err := r.waitForGaining(ctx, cluster, inForce.Split, say); err != nil {
-			return fmt.Errorf("the routes stay as they are: %w", err)
+			return fmt.Errorf("%s%w", routesStay, err)
 		}
 	} // else only the rest of the object changes
 	r.before.Store(cluster.Look(ctx))
@@ -315,9 +316,28 @@ func (r *Rollout) Finish(parent context.Context, cluster Cluster, say Voice) err
 		err = fmt.Errorf("%w\n%w", drift, err)
 	}
 	if err != nil {
-		return fmt.Errorf("the split %s is served, but: %w", r.want.Split.Short(), err)
+		return fmt.Errorf("the split %s%s%w", r.want.Split.Short(), servedBut, err)
 	}
 	return nil
+}
+
+// How an error begins when the split that is wanted is in force.
+const (
+	servedBut  = " is served, but: "
+	routesStay = "the routes stay as they are: "
+)
+
+// CanaryAlone finds in the text of an update's error that the wanted split is in force, and that
+// only pods of the canary are missing. It gives what is said of them; "" is that it is not so.
+func CanaryAlone(text string) string {
+	for _, begin := range []string{servedBut, routesStay} {
+		_, said, found := strings.Cut(text, begin)
+		if found && strings.HasPrefix(said, "subset "+release.Canary) && !strings.Contains(said, "subset "+release.Stable) {
+			said, _, _ = strings.Cut(said, "\n")
+			return said
+		}
+	}
+	return ""
 }
 
 func staysAsBefore(inForce release.Split, err error) error {

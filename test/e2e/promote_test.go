@@ -184,6 +184,7 @@ func promoteNeverReady(t *testing.T, p *harness.Project, app harness.App) {
 	require.JSONEq(t, `{"stable":100,"canary":0}`, p.Output(t, "split"))
 	app.RequireIngress(t, 0)
 	requireReport(t, p, "taken back", "the canary failed before it got any request")
+	rollBack(t, p) // of a canary that still does not get ready
 	p.Pulumi(t, "config", "rm", "canaryPod")
 
 	o = p.AttemptCommand(t, "canary", "promote", "--stack", p.Stack, "--image", "localhost:1/nobody:1", "--steps", "25,100") // the next one begins
