@@ -278,7 +278,9 @@ func (p *promoteCommand) run(ctx context.Context) error {
 		return err
 	}
 	defer cluster.Close()
-	if record.Bake > 0 { // what cannot be counted is better told before anything changes
+	// What cannot be counted is better told before anything changes; and what stable takes from
+	// now on tells what is slow.
+	if record.Bake > 0 {
 		if _, err := cluster.Begin(ctx); err != nil {
 			return fmt.Errorf("count the requests: %w", err)
 		}
