@@ -155,8 +155,8 @@ func (u *Updater) up(ctx context.Context, flags []string, message string, say fu
 	}
 	workspace := u.stack.Workspace()
 	_, stderr, _, err := workspace.PulumiCommand().Run(ctx, workspace.WorkDir(), nil, nil, nil,
-		// With the first the CLI takes --event-log.
-		append([]string{"PULUMI_DEBUG_COMMANDS=true", skipUpdateCheck + "=true"}, collectSeldom()...),
+		// With it the CLI takes --event-log.
+		[]string{"PULUMI_DEBUG_COMMANDS=true", skipUpdateCheck + "=true"},
 		append([]string{
 			"up", "--yes", "--skip-preview", "--suppress-outputs", "--exec-kind=auto.local", "--event-log=" + address, "--message=" + message, "--stack=" + u.stack.Name(),
 		}, flags...)...)
@@ -170,15 +170,6 @@ func (u *Updater) up(ctx context.Context, flags []string, message string, say fu
 		return errors.New(strings.Join(said.wrong, "\n"))
 	}
 	return fmt.Errorf("pulumi up: %w\n%s", err, strings.TrimSpace(stderr))
-}
-
-// collectSeldom makes Go collect garbage seldom, unless the user has said how often: the CLI, the
-// program and the providers live for one update, which on two cores takes a tenth less so.
-func collectSeldom() []string {
-	if os.Getenv("GOGC") != "" {
-		return nil
-	}
-	return []string{"GOGC=400"}
 }
 
 // LockedError says that an update of the stack is under way, or was killed.
