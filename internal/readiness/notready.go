@@ -68,10 +68,22 @@ var notReady = regexp.MustCompile(`subset (\w+): \d+ of \d+ pods ready: (?:pod [
 // Error said of them; "" is that they do, or that it does not tell: stable's are not ready either, no container of theirs is to
 // blame but the cluster is, or the cause may pass by itself.
 func CanaryFails(text string) string {
+	return canaryOnly(text, func(container, reason, said string) bool {
+		return container != "" && container != mesh.ProxyContainer && reason != reasonPulling && !mayPass(said)
+	})
+}
+
+// CanaryLacks finds in the text of an update's error that pods of the canary are not ready, and gives what Error said of them; ""
+// is that they are, or that stable's are not ready either.
+func CanaryLacks(text string) string {
+	return canaryOnly(text, func(_, _, _ string) bool { return true })
+}
+
+// canaryOnly gives what Error said of the canary, when every subset that is not ready is the canary, for a cause that counts.
+func canaryOnly(text string, counts func(container, reason, said string) bool) string {
 	said := ""
 	for _, found := range notReady.FindAllStringSubmatch(text, -1) {
-		subset, container, reason := found[1], found[2], found[3]
-		if subset != release.Canary || container == "" || container == mesh.ProxyContainer || reason == reasonPulling || mayPass(found[0]) {
+		if found[1] != release.Canary || !counts(found[2], found[3], found[0]) {
 			return ""
 		}
 		said = found[0]

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -319,25 +318,6 @@ func (r *Rollout) Finish(parent context.Context, cluster Cluster, say Voice) err
 		return fmt.Errorf("the split %s%s%w", r.want.Split.Short(), servedBut, err)
 	}
 	return nil
-}
-
-// How an error begins when the split that is wanted is in force.
-const (
-	servedBut  = " is served, but: "
-	routesStay = "the routes stay as they are: "
-)
-
-// CanaryAlone finds in the text of an update's error that the wanted split is in force, and that
-// only pods of the canary are missing. It gives what is said of them; "" is that it is not so.
-func CanaryAlone(text string) string {
-	for _, begin := range []string{servedBut, routesStay} {
-		_, said, found := strings.Cut(text, begin)
-		if found && strings.HasPrefix(said, "subset "+release.Canary) && !strings.Contains(said, "subset "+release.Stable) {
-			said, _, _ = strings.Cut(said, "\n")
-			return said
-		}
-	}
-	return ""
 }
 
 func staysAsBefore(inForce release.Split, err error) error {

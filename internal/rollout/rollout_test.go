@@ -288,24 +288,6 @@ func TestFinish(t *testing.T) {
 	require.EqualError(t, err, "the split 50/50 is served, but: "+errSick.Error())
 }
 
-func TestCanaryAlone(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct{ name, text, want string }{
-		{"served", "program failed: the split 100/0 is served, but: " + errSick.Error() + "\nupdate failed", errSick.Error()},
-		{"asked beside the split", `before hook "app: guard" failed: the routes stay as they are: ` + errSick.Error(), errSick.Error()},
-		{"not written", "the split was not written: " + errSick.Error(), ""},
-		{"kept from moving", "the split stays 50/50: " + errSick.Error(), ""},
-		{"stable is not ready either", "the split 100/0 is served, but: " + errSick.Error() + "\nsubset stable: 0 of 1 pods ready: OOMKilled", ""},
-		{"somebody changed something", "the split 100/0 is served, but: somebody else changed the stack's objects:\n" + errSick.Error(), ""},
-		{"a proxy lags", "1 of 4 proxies do not serve the split 100/0", ""},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			require.Equal(t, tc.want, CanaryAlone(tc.text))
-		})
-	}
-}
-
 // What somebody else changed is told, and what came of it, if that is known at once.
 func TestFinishTellsWhatOthersChanged(t *testing.T) {
 	t.Parallel()
